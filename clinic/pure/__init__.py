@@ -1,0 +1,1 @@
+"""Plain Python that the place needs: no Django, no database, no clock."""
