@@ -1,0 +1,1 @@
+"""Adapters to what is not ours: the embedded servers, the sign-in library."""

@@ -1,0 +1,277 @@
+"""Django's settings. What differs between installations comes from the environment, see `.env.example`.
+
+CADENCE_ENV decides how much is refused: `development` (the default) serves a demonstration on this machine with
+embedded services, `production` refuses to start unsafe. The test run adds clinic/tests/settings.py.
+
+There is no django.contrib.admin: it would write past the services in which the rules live.
+"""
+
+from pathlib import Path
+
+import pgtrigger
+from celery.schedules import crontab
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from clinic.adapters import embedded
+from clinic.edge.environment import EnvironmentProblemError, Kind, read_environment, read_or_make_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"  # everything an installation writes; never served
+
+try:
+    ENVIRONMENT = read_environment(dotenv=BASE_DIR / ".env")
+except EnvironmentProblemError as problem:
+    raise ImproperlyConfigured(str(problem)) from None
+
+PRODUCTION = ENVIRONMENT.kind is Kind.PRODUCTION
+DEBUG = ENVIRONMENT.debug
+SECRET_KEY = ENVIRONMENT.secret_key or read_or_make_secret(VAR_DIR / "secret-key")
+ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts or ["localhost", "127.0.0.1", "[::1]", "testserver"]
+CSRF_TRUSTED_ORIGINS = ENVIRONMENT.csrf_trusted_origins
+
+INSTALLED_APPS = [
+    "clinic.apps.ClinicConfig",
+    "patients.apps.PatientsConfig",
+    "courses.apps.CoursesConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "clinic.apps.CadenceStaticFilesConfig",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "pgtrigger",
+    "pghistory",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "django_htmx",
+    "django_filters",
+    "phonenumber_field",
+    "csp",
+    "django_ratelimit",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "clinic.edge.handover.HandOverLock",
+    "clinic.edge.sessions.IdleSignOut",
+    "clinic.edge.sessions.SecondFactorGate",
+    "pghistory.middleware.HistoryMiddleware",
+]
+
+ROOT_URLCONF = "clinic.urls"
+WSGI_APPLICATION = "clinic.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "clinic.edge.context.shell",
+            ],
+        },
+    },
+]
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+CRISPY_FAIL_SILENTLY = False
+
+# --- data ---------------------------------------------------------------------------------------------------------
+EMBEDDED = embedded.Place.in_folder(VAR_DIR)
+EMBEDDED_POSTGRES = ENVIRONMENT.database is None
+EMBEDDED_REDIS = ENVIRONMENT.redis_url is None
+
+DATABASES = {"default": dict(ENVIRONMENT.database or EMBEDDED.database_settings())}
+DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+# Compiling a query pays for reports that run for seconds; where tables have just grown it costs a second for nothing.
+DATABASES["default"]["OPTIONS"] = {"options": "-c jit=off"} | DATABASES["default"].get("OPTIONS", {})
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = ENVIRONMENT.redis_url or EMBEDDED.redis_url()
+CACHES = {
+    "default": {
+        "BACKEND": "clinic.adapters.cache.SteadyRedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},  # seconds
+        "KEY_PREFIX": "cadence",  # never cache.clear(): it would empty the queues, which live in the same database
+    }
+}
+
+RATELIMIT_IP_META_KEY = "clinic.edge.limits.client_address"
+RATELIMIT_FAIL_OPEN = True  # when Redis goes away between two commands, somebody who asks for help is not turned away
+# W001: it knows django-redis only. SteadyRedisCache is Django's own Redis cache: shared, and it counts atomically.
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001"]
+
+PGHISTORY_APPEND_ONLY = True
+PGHISTORY_LEVEL = pgtrigger.Statement  # one history write for a whole series, not one for each row
+
+# --- who may come in ----------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "clinic.User"
+AUTHENTICATION_BACKENDS = ["clinic.adapters.accounts.StaffBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "clinic.adapters.accounts.AccountAdapter"
+ACCOUNT_FORMS = {"login": "clinic.forms.account.SignInForm"}
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # that mail would invite a stranger to sign up
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # a manager types the address; it is not proof of anything here
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = False  # front-desk computers are shared
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
+ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "20/m/ip,5/15m/key", "leave_handover": "20/m/ip,5/15m/key"}
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if ENVIRONMENT.behind_tls_proxy else 0
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Cadence"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION  # http://localhost has no certificate
+USERSESSIONS_TRACK_ACTIVITY = False  # would write one row for every page
+
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_NAME = "cadence_session"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+CADENCE_IDLE_MINUTES = ENVIRONMENT.idle_minutes
+
+SECURE_SSL_REDIRECT = PRODUCTION
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENVIRONMENT.behind_tls_proxy else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],  # Bootstrap draws its small pictures as data: addresses
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- language, time, telephone ------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-us"
+USE_I18N = True  # for patients only (patients.services.languages); without a LocaleMiddleware staff read English
+USE_TZ = True
+TIME_ZONE = "UTC"  # each location has its own zone; nothing may lean on a zone of the server
+PHONENUMBER_DEFAULT_REGION = "US"
+PHONENUMBER_DB_FORMAT = "E164"
+PHONENUMBER_DEFAULT_FORMAT = "NATIONAL"
+
+# --- static files: ours, and those of the npm packages under vendor/ ----------------------------------------------
+NODE_MODULES = BASE_DIR / "node_modules"
+VENDOR_FOLDERS = {
+    "vendor/tabler/css": NODE_MODULES / "@tabler" / "core" / "dist" / "css",
+    "vendor/tabler/js": NODE_MODULES / "@tabler" / "core" / "dist" / "js",
+    "vendor/htmx": NODE_MODULES / "htmx.org" / "dist",
+    "vendor/event-calendar": NODE_MODULES / "@event-calendar" / "build" / "dist",
+    "vendor/echarts": NODE_MODULES / "echarts" / "dist",
+}
+ICONS_DIR = NODE_MODULES / "@tabler" / "icons" / "icons"  # {% icon "calendar" %} writes one picture into the page
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [
+    BASE_DIR / "static",
+    *((prefix, folder) for prefix, folder in VENDOR_FOLDERS.items() if folder.is_dir()),  # clinic.E001 tells which miss
+]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION  # development serves without collectstatic
+MEDIA_ROOT = VAR_DIR / "media"
+MEDIA_URL = "/media/"
+
+# --- messages: e-mail, text messages, and where their links lead ----------------------------------------------------
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENVIRONMENT.from_email
+EMAIL_BACKEND = "clinic.adapters.catcher.EmailBackend"  # nothing leaves the machine; /setup/caught/ shows it
+EMAIL_PROVIDER = ""
+ANYMAIL: dict[str, object] = {}
+if ENVIRONMENT.email is not None:
+    globals().update(ENVIRONMENT.email)  # EMAIL_BACKEND, EMAIL_HOST, ANYMAIL ... as Django and django-anymail name them
+CADENCE_BASE_URL = ENVIRONMENT.base_url or f"http://127.0.0.1:{ENVIRONMENT.port}"
+TWILIO_ACCOUNT_SID = ENVIRONMENT.twilio.account_sid if ENVIRONMENT.twilio else ""
+TWILIO_AUTH_TOKEN = ENVIRONMENT.twilio.auth_token if ENVIRONMENT.twilio else ""
+TWILIO_FROM = ENVIRONMENT.twilio.sender if ENVIRONMENT.twilio else ""
+TWILIO_API_URL = ENVIRONMENT.twilio.api_url if ENVIRONMENT.twilio else ""  # a stand-in for tests and rehearsals
+MESSAGES_PER_MINUTE = ENVIRONMENT.messages_per_minute  # at most so many to each provider
+
+# --- jobs ---------------------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = ENVIRONMENT.redis_url or EMBEDDED.broker_url()
+CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "cadence:", "visibility_timeout": 60 * 60}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for as long as Redis is away; the default gives up after 100 tries
+CELERY_TASK_IGNORE_RESULT = True  # a task's outcome is a row that staff can see, not a message to nobody
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_ROUTES = {
+    "patients.tasks.messages.plan_ahead": {"queue": "slow"},
+    "patients.tasks.messages.*": {"queue": "messages"},
+    "patients.tasks.alerts.tell": {"queue": "messages"},
+    "patients.tasks.imports.*": {"queue": "slow"},
+    "courses.tasks.reports.*": {"queue": "slow"},
+}
+CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SOFT_TIME_LIMIT = 9 * 60
+CELERY_TASK_TIME_LIMIT = 10 * 60
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "forget unsent answers": {"task": "patients.tasks.measures.forget_drafts", "schedule": crontab(hour=3, minute=50)},
+    "forget uploaded lists": {"task": "patients.tasks.imports.forget_files", "schedule": crontab(hour=3, minute=40)},
+    "forget old sessions": {"task": "clinic.tasks.housekeeping.clear_sessions", "schedule": crontab(hour=3, minute=20)},
+    "mark interrupted courses": {"task": "courses.tasks.courses.sweep", "schedule": crontab(minute=10)},
+    "release expired pencils": {"task": "courses.tasks.courses.release_pencils", "schedule": crontab(minute="*/5")},
+    "sweep worklists": {"task": "courses.tasks.worklists.sweep", "schedule": crontab(minute="*/5")},
+    "escalate danger alerts": {"task": "patients.tasks.alerts.escalate", "schedule": crontab()},
+    "send messages": {"task": "patients.tasks.messages.dispatch", "schedule": crontab(), "options": {"expires": 55}},
+    "free held messages": {"task": "patients.tasks.messages.release_stale", "schedule": crontab()},
+    "plan messages": {"task": "patients.tasks.messages.plan", "schedule": crontab(minute="*/5")},
+    "send digests": {"task": "courses.tasks.digest.send", "schedule": crontab(minute="*/15")},
+    "plan messages ahead": {"task": "patients.tasks.messages.plan_ahead", "schedule": crontab(hour=2, minute=40)},
+}
+
+# --- log ----------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level},
+    "loggers": {"django": {"handlers": [], "propagate": True}},
+}
