@@ -1,0 +1,121 @@
+"""The person: registry, clinical background, requests, consultations, measures, consent, import and merge."""
+
+from patients.models.alerts import AlertKind, DangerAlert
+from patients.models.assessments import Assessment, AssessmentSource, LinkKind, MeasureLink
+from patients.models.availability import Unavailability
+from patients.models.background import Allergy, Medicine, Problem, TreatedCondition
+from patients.models.consents import Channel, Consent, ConsentScan, ConsentText, ContactConsent, SigningMethod
+from patients.models.consultations import (
+    ConditionSeverity,
+    Consultation,
+    ConsultationAmendment,
+    PreviousTreatment,
+    TreatmentMethod,
+    TreatmentOutcome,
+    YesNo,
+)
+from patients.models.imports import (
+    DateOrder,
+    DuplicateChoice,
+    ImportRefusal,
+    ImportRun,
+    ImportSource,
+    ImportState,
+    RefusalKind,
+)
+from patients.models.intake_settings import IntakeSettings, PriceItem, PriceKind
+from patients.models.merges import Merge
+from patients.models.messages import (
+    GONE_OUT,
+    STILL_OPEN,
+    IncomingMessage,
+    Meaning,
+    Message,
+    MessageEvent,
+    MessageRule,
+    MessageState,
+    MessageStep,
+    MessageText,
+)
+from patients.models.observations import PregnancyResult, PregnancyTest, VitalSigns
+from patients.models.registry import ExternalId, Patient, PatientStatus, Phone, Sex
+from patients.models.requests import (
+    CloseReason,
+    ConsultationRequest,
+    ContactOutcome,
+    DangerAnswer,
+    PartOfDay,
+    RequestContact,
+    RequestSource,
+    RequestStatus,
+    VisitMode,
+)
+from patients.models.screening import DecisionOutcome, ScreeningAnswer, ScreeningDecision
+
+__all__ = [
+    "GONE_OUT",
+    "STILL_OPEN",
+    "AlertKind",
+    "Allergy",
+    "Assessment",
+    "AssessmentSource",
+    "Channel",
+    "CloseReason",
+    "ConditionSeverity",
+    "Consent",
+    "ConsentScan",
+    "ConsentText",
+    "Consultation",
+    "ConsultationAmendment",
+    "ConsultationRequest",
+    "ContactConsent",
+    "ContactOutcome",
+    "DangerAlert",
+    "DangerAnswer",
+    "DateOrder",
+    "DecisionOutcome",
+    "DuplicateChoice",
+    "ExternalId",
+    "ImportRefusal",
+    "ImportRun",
+    "ImportSource",
+    "ImportState",
+    "IncomingMessage",
+    "IntakeSettings",
+    "LinkKind",
+    "Meaning",
+    "MeasureLink",
+    "Medicine",
+    "Merge",
+    "Message",
+    "MessageEvent",
+    "MessageRule",
+    "MessageState",
+    "MessageStep",
+    "MessageText",
+    "PartOfDay",
+    "Patient",
+    "PatientStatus",
+    "Phone",
+    "PregnancyResult",
+    "PregnancyTest",
+    "PreviousTreatment",
+    "PriceItem",
+    "PriceKind",
+    "Problem",
+    "RefusalKind",
+    "RequestContact",
+    "RequestSource",
+    "RequestStatus",
+    "ScreeningAnswer",
+    "ScreeningDecision",
+    "Sex",
+    "SigningMethod",
+    "TreatedCondition",
+    "TreatmentMethod",
+    "TreatmentOutcome",
+    "Unavailability",
+    "VisitMode",
+    "VitalSigns",
+    "YesNo",
+]

@@ -1,0 +1,1 @@
+"""Plain Python about persons: names, search tokens, indications. No Django, no database, no clock."""
