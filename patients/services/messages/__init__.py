@@ -1,0 +1,1 @@
+"""Messages to patients: planned as rows, checked again when they go out, sent once."""
