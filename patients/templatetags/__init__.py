@@ -1,0 +1,1 @@
+"""Template filters of the person: they show, they decide nothing."""
