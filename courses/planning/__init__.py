@@ -1,0 +1,1 @@
+"""The pure core of planning: dates, judge, exact planner. No Django, no clock, no database."""
