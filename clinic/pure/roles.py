@@ -72,6 +72,9 @@ class Can(StrEnum):
     VIEW_MESSAGES = "view_messages"  # what was, will be and could not be sent; texts say nothing clinical
     SEND_MESSAGES = "send_messages"  # write one, send again, hold back, call and say so
     EDIT_MESSAGE_RULES = "edit_message_rules"  # when what goes out, and its words
+    VIEW_OUTCOME_REPORTS = "view_outcome_reports"  # what courses achieve, and their safety; names only on a press
+    VIEW_OPERATION_REPORTS = "view_operation_reports"  # how chairs, people and requests go
+    TAKE_REPORT_DATA = "take_report_data"  # the de-identified analysis table
     VIEW_OPERATION = "view_operation"  # queues, scheduler, failures of the machinery
     EDIT_PROTOCOL = "edit_protocol"
     APPROVE_PROTOCOL = "approve_protocol"
@@ -120,6 +123,9 @@ PERMISSIONS: dict[Can, frozenset[Role]] = {
     Can.VIEW_MESSAGES: frozenset({_R.FRONT_DESK, _R.NURSE, _R.CLINICIAN, _R.MANAGER}),
     Can.SEND_MESSAGES: frozenset({_R.FRONT_DESK, _R.NURSE, _R.CLINICIAN}),
     Can.EDIT_MESSAGE_RULES: frozenset({_R.MANAGER}),
+    Can.VIEW_OUTCOME_REPORTS: frozenset({_R.CLINICIAN, _R.MANAGER}),
+    Can.VIEW_OPERATION_REPORTS: frozenset({_R.FRONT_DESK, _R.MANAGER}),
+    Can.TAKE_REPORT_DATA: frozenset({_R.CLINICIAN, _R.MANAGER}),
     Can.VIEW_OPERATION: frozenset({_R.MANAGER}),
     Can.VIEW_PROTOCOL: frozenset({_R.FRONT_DESK, _R.NURSE, _R.CLINICIAN, _R.MANAGER}),
     Can.EDIT_PROTOCOL: frozenset({_R.CLINICIAN, _R.MANAGER}),

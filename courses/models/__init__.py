@@ -54,6 +54,7 @@ from courses.models.ketamine import Discrepancy, Drug, DrugDraw, DrugLot, LotFor
 from courses.models.offers import FreedSlot, OfferState, OfferWay, SlotOffer, WaitingEntry
 from courses.models.outcomes import FollowUpSettings, OutcomeDefinition
 from courses.models.protocols import DoseBasis, FirstGap, Protocol, ProtocolStep, ProtocolVersion, Route, VersionStatus
+from courses.models.reports import Censored, CourseResult, ReportMail, ReportMonth, ResultDue, SavedReport
 
 __all__ = [
     "AdverseEvent",
@@ -63,11 +64,13 @@ __all__ = [
     "CareEntry",
     "CareItem",
     "CareKind",
+    "Censored",
     "CheckAnswer",
     "ClinicalEvent",
     "ClinicalEventKind",
     "Course",
     "CourseBoosterRule",
+    "CourseResult",
     "CourseStatus",
     "Discharge",
     "Discrepancy",
@@ -108,12 +111,16 @@ __all__ = [
     "ProtocolVersion",
     "ReadinessOverride",
     "RemsForm",
+    "ReportMail",
+    "ReportMonth",
+    "ResultDue",
     "Revision",
     "RevisionKind",
     "Route",
     "RuleOverride",
     "RunEvent",
     "RunKind",
+    "SavedReport",
     "SlotOffer",
     "StockEntry",
     "StockKind",
