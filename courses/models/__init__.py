@@ -54,7 +54,15 @@ from courses.models.ketamine import Discrepancy, Drug, DrugDraw, DrugLot, LotFor
 from courses.models.offers import FreedSlot, OfferState, OfferWay, SlotOffer, WaitingEntry
 from courses.models.outcomes import FollowUpSettings, OutcomeDefinition
 from courses.models.protocols import DoseBasis, FirstGap, Protocol, ProtocolStep, ProtocolVersion, Route, VersionStatus
-from courses.models.reports import Censored, CourseResult, ReportMail, ReportMonth, ResultDue, SavedReport
+from courses.models.reports import (
+    Censored,
+    CourseResult,
+    ReportMail,
+    ReportMonth,
+    ReportTaken,
+    ResultDue,
+    SavedReport,
+)
 
 __all__ = [
     "AdverseEvent",
@@ -113,6 +121,7 @@ __all__ = [
     "RemsForm",
     "ReportMail",
     "ReportMonth",
+    "ReportTaken",
     "ResultDue",
     "Revision",
     "RevisionKind",

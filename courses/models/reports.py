@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -13,7 +14,7 @@ from courses.models.protocols import ProtocolVersion
 from patients.models import Patient
 from patients.models.background import INDICATION_CHOICES
 
-__all__ = ["Censored", "CourseResult", "ReportMail", "ReportMonth", "ResultDue", "SavedReport"]
+__all__ = ["Censored", "CourseResult", "ReportMail", "ReportMonth", "ReportTaken", "ResultDue", "SavedReport"]
 
 
 class Censored(models.TextChoices):
@@ -27,8 +28,8 @@ class Censored(models.TextChoices):
 class CourseResult(models.Model):
     """What a course achieved by F1, worked out by ``courses.pure.reports.results`` and kept for the reports.
 
-    Derived: it may be thrown away and worked out anew at any time, so it has no history. Only ``courses.services.results``
-    writes it. A course has a row as soon as its first infusion was given. Percentages are unrounded to six places.
+    Derived: it may be thrown away and worked out anew at any time, so it has no history. Only
+    ``courses.services.results`` writes it. A course has a row as soon as its first infusion was given. Percentages are unrounded to six places.
     """
 
     course = models.OneToOneField(Course, on_delete=models.CASCADE, primary_key=True, related_name="result")
@@ -188,3 +189,22 @@ class ReportMonth(models.Model):
 
     def __str__(self) -> str:
         return f"{self.month:%Y-%m}"
+
+
+class ReportTaken(models.Model):
+    """Somebody took numbers or data out of the reports as a file. Append-only, like the log of readings."""
+
+    at = models.DateTimeField()
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    what = models.CharField(max_length=80, help_text="The file in words: Outcomes, CSV.")
+    about = models.CharField(max_length=300, blank=True, help_text="The filters in words.")
+    path = models.CharField(max_length=300)
+    courses = models.PositiveIntegerField(null=True, help_text="How many had a row in it; empty: it has sums only.")
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["-at", "-id"], name="reporttaken_by_time")]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.what}"
