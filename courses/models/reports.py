@@ -29,7 +29,8 @@ class CourseResult(models.Model):
     """What a course achieved by F1, worked out by ``courses.pure.reports.results`` and kept for the reports.
 
     Derived: it may be thrown away and worked out anew at any time, so it has no history. Only
-    ``courses.services.results`` writes it. A course has a row as soon as its first infusion was given. Percentages are unrounded to six places.
+    ``courses.services.results`` writes it. A course has a row as soon as its first infusion was given. Percentages are
+    unrounded to six places.
     """
 
     course = models.OneToOneField(Course, on_delete=models.CASCADE, primary_key=True, related_name="result")
