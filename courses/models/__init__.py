@@ -63,8 +63,10 @@ from courses.models.reports import (
     ResultDue,
     SavedReport,
 )
+from courses.models.result_sources import RESULT_SOURCES
 
 __all__ = [
+    "RESULT_SOURCES",
     "AdverseEvent",
     "AdverseOutcome",
     "AdverseSeverity",

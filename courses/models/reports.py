@@ -33,6 +33,8 @@ class CourseResult(models.Model):
     unrounded to six places.
     """
 
+    is_derived = True  # merging two records leaves it alone: it follows from the rows that move
+
     course = models.OneToOneField(Course, on_delete=models.CASCADE, primary_key=True, related_name="result")
     patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="+")
     worked_out_at = models.DateTimeField()
@@ -48,7 +50,9 @@ class CourseResult(models.Model):
     dose_mg_per_kg = models.DecimalField(
         max_digits=5, decimal_places=2, null=True, help_text="Median of the doses given in the series."
     )
-    referrer = models.CharField(max_length=120, blank=True)
+    referrer = models.CharField(
+        max_length=160, blank=True, help_text="Of the patient, else of their latest request that names one."
+    )
     previous_failures = models.PositiveSmallIntegerField(
         null=True, help_text="Adequate treatments without response before; empty: not recorded."
     )
@@ -59,7 +63,9 @@ class CourseResult(models.Model):
     n_planned = models.PositiveSmallIntegerField()
     n_given = models.PositiveSmallIntegerField(help_text="In the series.")
     n_given_in_all = models.PositiveSmallIntegerField(help_text="Maintenance and boosters included.")
-    given_mg = models.DecimalField(max_digits=9, decimal_places=1, help_text="Delivered in all, where recorded.")
+    given_mg = models.DecimalField(
+        max_digits=9, decimal_places=1, null=True, help_text="Delivered in all, where recorded; empty: nowhere."
+    )
     span_days = models.PositiveSmallIntegerField(help_text="Last less first day, plus 1 (R1).")
     gaps = models.PositiveSmallIntegerField(help_text="Between infusions given in the series.")
     gaps_on_window = models.PositiveSmallIntegerField()
@@ -67,6 +73,9 @@ class CourseResult(models.Model):
     is_completed = models.BooleanField(help_text="Given at least as many as planned.")
     is_kit_completed = models.BooleanField(help_text="4 to 8 infusions in 7 to 28 days (P20).")
     is_dropped_out = models.BooleanField(help_text="Fewer than planned and none for 14 days without a planned pause.")
+    changes_on = models.DateField(
+        null=True, help_text="From this local day on it has dropped out unless something is recorded before."
+    )
 
     # By the leading measure.
     measure = models.CharField(max_length=12, blank=True)
@@ -112,6 +121,7 @@ class CourseResult(models.Model):
         ]
         indexes = [
             models.Index(fields=["started_on", "location"], name="courseresult_by_start"),
+            models.Index(fields=["changes_on"], condition=Q(changes_on__isnull=False), name="courseresult_changing"),
         ]
 
     def __str__(self) -> str:
@@ -121,8 +131,11 @@ class CourseResult(models.Model):
 class ResultDue(models.Model):
     """Something was written that the results of this patient's courses rest on. Triggers add, the refresher removes.
 
-    Without a unique constraint: two transactions that write about one patient never wait for each other here.
+    The triggers are listed in ``courses.models.result_sources``. Without a unique constraint: two transactions that
+    write about one patient never wait for each other here.
     """
+
+    is_derived = True
 
     patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="+", db_constraint=False)
 

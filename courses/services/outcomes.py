@@ -24,17 +24,14 @@ from courses.models import (
 )
 from courses.models.courses import OPEN_COURSE_STATUSES
 from courses.pure.outcomes.judging import Event, Given, Outcome, Score, judge_outcome
+from courses.pure.outcomes.leading import ALL_LEADING, leading_measures
 from courses.pure.outcomes.terms import SHIPPED, Terms
 from courses.services.course_summary import Summary
 from courses.services.following import Following
 from courses.services.together import rows_as_json, rows_from_json
 from patients.models import Assessment
-from patients.pure.indications import Indication
 from patients.pure.measures import MEASURES
 
-LEADING = ("phq9", "qids16", "madrs")
-"""The measure by which a course is judged: the first of these with a baseline; PCL-5 first where PTSD is treated."""
-ALL_LEADING = ("pcl5", *LEADING)
 OTHER_NAMES = {"qids": "qids16"}
 """What a version may call a measure besides its code."""
 
@@ -49,11 +46,6 @@ class CourseOutcome:
     planned: int = 0  # infusions of the series
     is_over: bool = False
     phase_id: int | None = None  # of the series that was judged
-
-
-def leading_measures(indication: str) -> tuple[str, ...]:
-    """The measures by which a course may be judged, the first one preferred."""
-    return ALL_LEADING if indication == Indication.PTSD else LEADING
 
 
 def terms_of(definition: OutcomeDefinition | None) -> Terms:

@@ -29,6 +29,7 @@ from courses.models import (
 from courses.planning.words import say_numbers
 from courses.pure.doses_given import Given as Dose
 from courses.pure.outcomes.judging import Outcome, Score, shown
+from courses.pure.outcomes.leading import ALL_LEADING, leading_measures
 from courses.pure.outcomes.published import Median, medians_for
 from courses.pure.outcomes.terms import End
 from courses.services.course_summary import Summary
@@ -36,15 +37,7 @@ from courses.services.doses_given import dose_of, with_doses
 from courses.services.events import EventLine, lines_of
 from courses.services.following import Following, read_following
 from courses.services.outcome_words import Badge, badges_of, headline
-from courses.services.outcomes import (
-    ALL_LEADING,
-    CourseOutcome,
-    judge_course,
-    leading_measures,
-    next_series_of,
-    next_start,
-    terms_of,
-)
+from courses.services.outcomes import CourseOutcome, judge_course, next_series_of, next_start, terms_of
 from courses.services.together import rows_as_json, rows_from_json
 from patients.models import Assessment
 from patients.pure.measures import MEASURES, Measure

@@ -204,11 +204,14 @@ def _refuse_unfit(kept: Patient, duplicate: Patient) -> None:
 
 
 def _relations() -> Iterator[models.ManyToOneRel]:
-    """Every table that points to a patient, hidden relations included; not history, nor the record of merges itself."""
+    """Every table that points to a patient, hidden relations included.
+
+    Not history, nor the record of merges itself, nor what is worked out anew from the rows that move.
+    """
     for relation in Patient._meta.get_fields(include_hidden=True):
         if not isinstance(relation, models.ManyToOneRel) or not isinstance(relation.related_model, type):
             continue
-        if issubclass(relation.related_model, (Event, Merge)):
+        if issubclass(relation.related_model, (Event, Merge)) or getattr(relation.related_model, "is_derived", False):
             continue
         yield relation
 

@@ -16,8 +16,9 @@ from itertools import pairwise
 from django.db.models import Case, F, Func, Min, TextField, Value, When
 
 from courses.models import Course, Infusion, InfusionStatus, OutcomeDefinition
+from courses.pure.outcomes.leading import ALL_LEADING
 from courses.pure.outcomes.terms import SHIPPED
-from courses.services.outcomes import ALL_LEADING, terms_of
+from courses.services.outcomes import terms_of
 from patients.models import Assessment
 
 A_DAY = timedelta(days=1)  # between the date of an instant in UTC and on the clinic's clocks
