@@ -19,7 +19,7 @@ SAME = "same"
 """In the address of the second group: as in the first. An empty value means any."""
 NONE = "none"
 """Of severity, dose, referrer or failures: nothing is recorded."""
-LONGEST = 120
+LONGEST = 160
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 12, 31)
 
 

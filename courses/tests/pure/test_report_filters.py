@@ -112,7 +112,7 @@ def test_everything_that_can_be_chosen_is_read() -> None:
         (
             "referrer",
             "a\x00b",
-            "This is longer than 120 characters or not a text. Choose one from the list.",
+            "This is longer than 160 characters or not a text. Choose one from the list.",
         ),
     ],
 )
