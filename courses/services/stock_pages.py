@@ -13,10 +13,10 @@ from django.db.models import DecimalField, F, IntegerField, OuterRef, Q, QuerySe
 from django.db.models.functions import Coalesce
 
 from clinic.models import Location
+from clinic.pure.cells import safe_cell
 from courses.models import Discrepancy, Drug, DrugDraw, DrugLot, LotForm, StockEntry, StockKind
 from courses.pure.stock import ZERO_MG, expiry_of, in_units
 from courses.services.stock_shelf import today_at
-from patients.services.imports.refusals import safe_cell
 
 PATIENT = "record__visit__infusion__phase__course__patient"
 

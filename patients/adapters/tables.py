@@ -238,7 +238,7 @@ def _first_sheet(path: Path) -> str:
 
 
 def _workbook(path: Path) -> Any:  # noqa: ANN401 (openpyxl has no types)
-    from openpyxl import load_workbook  # type: ignore[import-untyped]  # noqa: PLC0415 (slow to load, and most files are CSV)
+    from openpyxl import load_workbook  # noqa: PLC0415 (slow to load, and most files are CSV)
 
     try:
         return load_workbook(path, read_only=True, data_only=True)

@@ -5,19 +5,10 @@ from __future__ import annotations
 import csv
 from typing import TextIO
 
+from clinic.pure.cells import safe_cell
 from patients.models import ImportRun
 
 HEADER = ("File", "Line", "Kind", "Column", "Value", "Reason")
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a cell that begins so for a formula and runs it."""
-
-
-def safe_cell(text: str) -> str:
-    """``text`` that no spreadsheet runs: an apostrophe before what would begin a formula.
-
-    Source: OWASP, "CSV Injection".
-    """
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_SIGNS) else text
 
 
 def write_refusals(run: ImportRun, file: TextIO) -> None:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
+from clinic.pure.cells import safe_cell
 from clinic.tests.factories import make_user
 from clinic.tests.processes_kit import database_url
 from patients.adapters.tables import UnreadableFileError
@@ -28,7 +29,7 @@ from patients.models import (
     PatientStatus,
     Problem,
 )
-from patients.services.imports.refusals import safe_cell, write_refusals
+from patients.services.imports.refusals import write_refusals
 from patients.services.imports.runs import (
     NotNowError,
     begin_run,

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 import pytest
-from openpyxl import Workbook  # type: ignore[import-untyped]
+from openpyxl import Workbook
 
 from patients.adapters.encodings import detect_encoding
 from patients.adapters.tables import Shape, UnreadableFileError, estimated_rows, look, records
