@@ -22,6 +22,7 @@ from django.utils import timezone
 from bench.dataset import Data
 from bench.harness import Figure
 from clinic.models import Location
+from clinic.tests.processes_kit import database_url
 from patients.models import Message, MessageEvent, MessageRule, MessageState, MessageText
 from patients.services.messages.planning import sweep
 from patients.services.messages.rules import ensure_everywhere
@@ -141,15 +142,12 @@ def _make_due(count: int, channel: str) -> Callable[[], object]:
 @contextmanager
 def _workers(environment: dict[str, str]) -> Iterator[Callable[[], None]]:
     """Two worker processes; yields what tells them to look, as the scheduler does."""
-    database = connection.settings_dict
-    secret = f":{database['PASSWORD']}" if database["PASSWORD"] else ""
-    where = f"{database['HOST'] or '127.0.0.1'}:{database['PORT'] or 5432}/{database['NAME']}"
     told = (
         os.environ
         | environment
         | {
             "CADENCE_ENV": "development",
-            "DATABASE_URL": f"postgres://{database['USER']}{secret}@{where}",
+            "DATABASE_URL": database_url(),
             "REDIS_URL": settings.REDIS_URL,
             "MESSAGES_PER_MINUTE": "999999",
         }
@@ -160,7 +158,7 @@ def _workers(environment: dict[str, str]) -> Iterator[Callable[[], None]]:
         subprocess.Popen([*command, "-n", f"bench{number}@bench"], env=told, cwd=settings.BASE_DIR)
         for number in range(WORKERS)
     ]
-    teller = Celery("teller", broker=settings.REDIS_URL)
+    teller = Celery("teller", broker=settings.REDIS_URL, set_as_current=False)
     teller.conf.broker_transport_options = {"global_keyprefix": "cadence:"}
     last = [0.0]
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from celery import shared_task
-from django.conf import settings
 from django.utils import timezone
 
 from patients.models import Message
 from patients.services.messages import planning, sending
+from patients.services.messages.pace import most_a_minute
 from patients.services.messages.rules import ensure_everywhere
 
 NEAR_FUTURE = timedelta(days=3)
@@ -48,8 +48,7 @@ def _said(done: planning.Swept) -> str:
 @shared_task(soft_time_limit=45, time_limit=55)
 def dispatch() -> int:
     """Every minute: batches for what is due, as many as may leave in this minute; returns how many."""
-    most = settings.MESSAGES_PER_MINUTE
-    due = Message.objects.due(timezone.now()).order_by()[:most].count()
+    due = Message.objects.due(timezone.now()).order_by()[: most_a_minute()].count()
     batches = -(-due // sending.BATCH)
     for _ in range(batches):
         send_batch.apply_async(expires=EXPIRES_S)

@@ -134,6 +134,7 @@ class SmsStandIn:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms for the client's delayed acknowledgement of its head
     stand_in: SmsStandIn
 
     def do_POST(self) -> None:

@@ -41,11 +41,12 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it: a receipt, an error of the provider, or neither (it was not asked)."""
+    """What came of it: a receipt, an error of the provider, or neither (it was not asked, and waits for something)."""
 
     ready: Ready
     receipt: Receipt | None = None
     error: ProviderError | None = None
+    waits_for: str = "Waits: the provider does not answer."
 
     @property
     def was_asked(self) -> bool:

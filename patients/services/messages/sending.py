@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from django.conf import settings
-from django.core.cache import cache
 from django.db import transaction
 
 from clinic.models import User
+from clinic.services.at_once import update_at_once
 from clinic.services.jobs import enqueue_if_possible
 from patients.adapters.providers import (
     NoProviderError,
@@ -32,6 +31,7 @@ from patients.models import Channel, Message, MessageState, MessageStep
 from patients.services.messages.addressing import Address, choose
 from patients.services.messages.checks import ODD, Verdict, asked, by_kind, lock_people, verdicts
 from patients.services.messages.delivering import Outcome, Ready, again_after, deliver
+from patients.services.messages.pace import give_back, granted
 from patients.services.messages.planning import BY_HAND, SEND_SOON
 from patients.services.messages.rendering import NoTextError, language_of, render
 
@@ -47,6 +47,7 @@ AGAIN_USEFUL = timedelta(days=1)
 
 NO_ANSWER_KNOWN = "The worker was killed while the provider was asked: it may have gone out."
 STOPPED = "The worker stopped before it was sent."
+TOO_MANY = "Waits: the provider has got as many as it may in a minute."
 NOT_IN_TIME = "It could not be sent while it was of use."
 
 
@@ -82,20 +83,19 @@ class Sent:
 def claim_due(*, now: datetime, limit: int = BATCH) -> list[Message]:
     """Up to ``limit`` due messages, which from now on belong to this worker and no other; the longest due first.
 
-    No more than ``settings.MESSAGES_PER_MINUTE`` are given out in a minute, to all workers together.
+    No more are given out in a minute, to all workers together, than all providers may get (``pace``).
     """
-    granted = _granted(limit, now)
-    if not granted:
+    may = granted(limit, now)
+    if not may:
         return []
     claim = uuid4()
     with transaction.atomic():
         due = Message.objects.due(now).order_by("due_at", "pk").select_for_update(skip_locked=True)
-        ids = list(due.values_list("pk", flat=True)[:granted])
+        ids = list(due.values_list("pk", flat=True)[:may])
         Message.objects.filter(pk__in=ids).update(
             state=MessageState.SENDING, state_at=now, claim=claim, claimed_at=now, attempted_at=None, provider=""
         )
-    if len(ids) < granted:
-        _granted(len(ids) - granted, now)
+    give_back(may - len(ids), now)
     return _read(ids) if ids else []
 
 
@@ -103,20 +103,6 @@ def _read(ids: Sequence[int]) -> list[Message]:
     rows = Message.objects.filter(pk__in=ids).order_by("due_at", "pk")
     with_all = rows.select_related("patient", "request", "rule", "location", "booking")
     return list(with_all.prefetch_related("rule__texts"))
-
-
-def _granted(wanted: int, now: datetime) -> int:
-    """How many of ``wanted`` may go out in this minute; a negative number gives back what was not used."""
-    key = f"messages-of-minute-{int(now.timestamp()) // 60}"
-    cache.add(key, 0, 180)
-    try:
-        taken = cache.incr(key, wanted)
-    except ValueError:  # Redis went or came back between the two: this minute counts anew
-        return max(wanted, 0)
-    over = min(max(taken - settings.MESSAGES_PER_MINUTE, 0), max(wanted, 0))
-    if over:
-        cache.incr(key, -over)
-    return wanted - over
 
 
 # --- sending ----------------------------------------------------------------------------------------------------------
@@ -129,7 +115,7 @@ def send_claimed(messages: Sequence[Message], *, now: datetime) -> Sent:
     if not messages:
         return Sent()
     claim = messages[0].claim
-    ready = _let_through(messages, now)
+    ready, too_many = _in_pace(_let_through(messages, now), now)
 
     def about_to_ask(some: Sequence[Ready]) -> Sequence[Ready]:
         ids = [one.message.pk for one in some]
@@ -142,8 +128,22 @@ def send_claimed(messages: Sequence[Message], *, now: datetime) -> Sent:
     def settle(outcomes: Sequence[Outcome]) -> None:
         _settle(outcomes, claim, now)
 
+    settle([Outcome(one, waits_for=TOO_MANY) for one in too_many])
     deliver(ready, about_to_ask=about_to_ask, settle=settle)
     return Sent.of(one.state for one in messages)
+
+
+def _in_pace(ready: Sequence[Ready], now: datetime) -> tuple[list[Ready], list[Ready]]:
+    """Those that their provider may get in this minute, and those that wait for the next."""
+    by_provider: dict[str, list[Ready]] = {}
+    for one in ready:
+        by_provider.setdefault(one.provider.name, []).append(one)
+    may, wait = list[Ready](), list[Ready]()
+    for name, some in by_provider.items():
+        most = granted(len(some), now, provider=name)
+        may += some[:most]
+        wait += some[most:]
+    return may, wait
 
 
 def _let_through(messages: Sequence[Message], now: datetime) -> list[Ready]:
@@ -239,7 +239,7 @@ def _settle(outcomes: Sequence[Outcome], claim: UUID | None, now: datetime) -> N
             _after_error(one, outcome.error, now, may_repeat=outcome.ready.provider.gives_idempotency)
         else:
             one.state, one.due_at = MessageState.PLANNED, now + SOON
-            one.error = "Waits: the provider does not answer."
+            one.error = outcome.waits_for
     with transaction.atomic():
         _finish([outcome.ready.message for outcome in outcomes], now, claim=claim)
 
@@ -266,7 +266,7 @@ def _finish(messages: Sequence[Message], now: datetime, *, claim: UUID | None = 
     for one in messages:
         one.claim = None
     fields = ["state", "state_at", "claim", "due_at", "attempts", "error", "sent_at", "provider_id"]
-    written = Message.objects.filter(claim=claim).bulk_update(messages, fields)
+    written = update_at_once(messages, fields, only={"claim": claim})
     if written != len(messages):
         logger.error("%s messages were taken from this worker while it sent them", len(messages) - written)
     MessageStep.objects.bulk_create(_step(one, now, _said(one)) for one in messages)
@@ -274,7 +274,7 @@ def _finish(messages: Sequence[Message], now: datetime, *, claim: UUID | None = 
 
 def _store(messages: Sequence[Message], fields: Sequence[str]) -> None:
     if messages:
-        Message.objects.filter(claim=messages[0].claim).bulk_update(messages, fields)
+        update_at_once(messages, fields, only={"claim": messages[0].claim})
 
 
 def _said(one: Message) -> str:
@@ -305,7 +305,7 @@ def release_stale(*, now: datetime) -> int:
             one.error = NO_ANSWER_KNOWN if is_unknown else STOPPED
             one.state_at, one.claim = now, None
             one.attempts += one.attempted_at is not None
-        Message.objects.bulk_update(rows, ["state", "error", "state_at", "claim", "attempts"])
+        update_at_once(rows, ["state", "error", "state_at", "claim", "attempts"])
         MessageStep.objects.bulk_create(_step(one, now, _said(one)) for one in rows)
     return len(rows)
 
