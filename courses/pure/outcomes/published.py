@@ -229,6 +229,24 @@ MEDIANS = (
     Median("P8", Decimal(57), "57 days: Ekstrand 2022, inpatients, MADRS, among those in remission"),
 )
 """For depression. For PTSD there is one (P16), and one number is no range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Of those who responded, how many percent still did after so many days."""
+
+    key: str
+    days: int
+    percent: Decimal
+    words: str
+
+
+HELD = (
+    Held("P3", 28, Decimal("45.5"), "5 of 11, 4 weeks after the series, of those who responded"),
+    Held("P20", 28, Decimal(80), "about, 4 weeks after the series, of those who responded"),
+    Held("P20", 56, Decimal(60), "about, 8 weeks after the series, of those who responded"),
+)
+"""Source: clinical.md F2 and B1 (P3; P20, Kaplan-Meier)."""
 ARTICLES = "clinic article, not trial data"
 TIMINGS = (
     Timing("Depression", "mild to moderate", "1–2 sessions", "003:142"),

@@ -1,0 +1,108 @@
+"""Outcomes: how far courses come, who responds, who stays well; counted from ``CourseResult`` in SQL.
+
+Definitions: clinical.md F1, in the words of the clinic's outcome terms. Published figures: F2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import BooleanField, Case, Count, F, Q, QuerySet, When
+
+from clinic.pure.roles import Can
+from courses.models import CourseResult, OutcomeDefinition
+from courses.pure.outcomes.terms import SHIPPED
+from courses.pure.reports.contents import Figure, Report, Section
+from courses.pure.reports.filters import Filters
+from courses.pure.reports.outcome_terms import TermWords
+from courses.pure.reports.references import group_of
+from courses.pure.reports.survival import Survival, survival_of
+from courses.reports import outcome_lists, outcome_tables
+from courses.reports.filtering import choices, results, said
+from courses.reports.outcome_figures import (
+    Facts,
+    figures_in,
+    headline,
+    response_section,
+    series_section,
+    staying_section,
+)
+from courses.reports.outcome_groups import Counts, counted, groups, whole_series
+from courses.reports.registry import ReportKind
+from courses.services.outcomes import terms_of
+
+
+def build(filters: Filters, now: datetime) -> Report:
+    """The page; four queries."""
+    known = choices()
+    facts = read(filters)
+    lines = outcome_tables.split(results(filters), facts.groups, filters)
+    about = f"Completed: of the series that are over. Response and remission: {facts.when}, of the evaluable ones."
+    tables = tuple(outcome_tables.tables(lines, filters, known, about=about, source=facts.words.source))
+    sections = [headline(facts), series_section(facts), response_section(facts), staying_section(facts)]
+    if tables:
+        sections.append(Section("split", "By what differs", tables, about=SMALL))
+    return Report(key="outcomes", title="Outcomes", about=said(filters, known), as_of=now, sections=tuple(sections))
+
+
+SMALL = "A row of fewer than 5 says only how many they are. Where intervals overlap widely, a difference may be chance."
+
+
+def figures(filters: Filters, now: datetime) -> Mapping[str, Figure]:  # noqa: ARG001 (as every report's)
+    """Its figures alone; three queries."""
+    facts = read(filters)
+    return {one.key: one for one in figures_in(facts)}
+
+
+def read(filters: Filters) -> Facts:
+    """Everything that the figures rest on; three queries."""
+    versions = [SHIPPED, *(terms_of(row) for row in OutcomeDefinition.objects.order_by("number"))]
+    found = groups(filters.at, versions)
+    rows = results(filters)
+    totals: dict[str, Any] = rows.order_by().aggregate(
+        **counted(found),
+        **whole_series(),
+        terms=ArrayAgg("terms_number", distinct=True, default=[]),
+        indications=ArrayAgg("indication", distinct=True, default=[]),
+    )
+    present = [one for one in versions if one.number in totals["terms"]]
+    return Facts(
+        filters=filters,
+        counts=Counts(totals),
+        groups=found,
+        words=TermWords(present or [versions[-1]], filters.at),
+        condition=filters.indication or group_of(totals["indications"]),
+        survival=durability(rows, filters),
+    )
+
+
+def durability(rows: QuerySet[CourseResult], filters: Filters) -> Survival:
+    """How long responses held; where asked for, followed only until the first infusion of maintenance."""
+    days, is_event = F("held_days"), F("has_relapsed")
+    if filters.censor == "maintenance":
+        earlier = Q(maintenance_day__lt=F("held_days"))
+        days = Case(When(earlier, then=F("maintenance_day")), default=F("held_days"))  # type: ignore[assignment]
+        is_event = Case(When(earlier, then=False), default=F("has_relapsed"), output_field=BooleanField())  # type: ignore[assignment]
+    counts = (
+        rows.filter(held_days__isnull=False)
+        .order_by()
+        .annotate(days=days, is_event=is_event)
+        .values_list("days", "is_event")
+        .annotate(n=Count("pk"))
+    )
+    return survival_of((day, event) for day, event, n in counts for _ in range(n))
+
+
+KIND = ReportKind(
+    key="outcomes",
+    title="Outcomes",
+    can=Can.VIEW_OUTCOME_REPORTS,
+    build=build,
+    listed=outcome_lists.listed,
+    lead="Whether courses are finished, who responds, and how long it lasts.",
+    options=("at", "censor"),
+    figures=figures,
+)
