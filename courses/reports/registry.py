@@ -25,7 +25,7 @@ class NoSuchListError(LookupError):
 class ListedRow:
     """One line of a list: what it leads to, whose it is, and its cells. No name: the page adds names when asked."""
 
-    patient_id: int
+    patient_id: int | None  # None: somebody who asked and is not registered
     cells: tuple[Cell, ...]
     course_id: int | None = None
     booking_id: int | None = None
