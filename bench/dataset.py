@@ -35,6 +35,7 @@ from clinic.models import (
 from clinic.pure.roles import Role
 from courses.models import Course, Infusion, InfusionVisit, MaintenancePlan, Phase, PhaseStep
 from courses.services.protocols import install_shipped_protocols
+from courses.services.results import work_out_all
 from patients.models import Assessment, Consent, Patient, Phone, ScreeningDecision
 from patients.services.search_columns import rebuild_search
 
@@ -250,6 +251,10 @@ def build(scale: Scale, say: Callable[[str], None]) -> Data:
     rebuild_search()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+    say("what the courses achieved")
+    work_out_all(timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE courses_courseresult")
     User.objects.create(username=DESK, roles=[Role.FRONT_DESK.value, Role.MANAGER.value], home_location=places[0])
     return _data(scale, today, places[0])
 

@@ -88,9 +88,13 @@ class CourseResult(models.Model):
     first_response = models.PositiveSmallIntegerField(null=True, help_text="After which infusion.")
     speed = models.CharField(max_length=8, blank=True, help_text="Name of courses.pure.outcomes.terms.Speed.")
     is_responder_lost = models.BooleanField(default=False)
-    has_any_increase = models.BooleanField(default=False)
-    has_worsened = models.BooleanField(default=False, help_text="By the points of the terms.")
-    has_new_danger = models.BooleanField(default=False, help_text="Answer about suicide up by 1 or more.")
+    has_any_increase = models.BooleanField(default=False, help_text="After an infusion of the series (P20).")
+    has_worsened = models.BooleanField(
+        default=False, help_text="By the points of the terms, on any day since the start, as the course's page says."
+    )
+    has_new_danger = models.BooleanField(
+        default=False, help_text="Answer about suicide up by 1 or more, on any day since the start."
+    )
 
     # 14 to 31 days after the last infusion of the series (P20): the first score then.
     later_score = models.DecimalField(max_digits=6, decimal_places=2, null=True)
@@ -106,9 +110,9 @@ class CourseResult(models.Model):
         null=True, help_text="First infusion after the series, in days from its last one: censors there if asked."
     )
 
-    # Safety, of all its infusions.
+    # Safety, of all its infusions that were given.
     infusions_with_effects = models.PositiveSmallIntegerField(default=0)
-    infusions_stopped = models.PositiveSmallIntegerField(default=0)
+    infusions_stopped = models.PositiveSmallIntegerField(default=0, help_text="Early, because of a side effect (F1).")
     serious_effects = models.PositiveSmallIntegerField(default=0)
 
     class Meta:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from decimal import Decimal
 
 from django.db.models import Min, Prefetch
@@ -23,8 +23,9 @@ from courses.models import (
     VisitOutcome,
 )
 from courses.models.courses import OPEN_COURSE_STATUSES
-from courses.pure.outcomes.judging import Event, Given, Outcome, Score, judge_outcome
-from courses.pure.outcomes.leading import ALL_LEADING, leading_measures
+from courses.pure.outcomes.judging import Event, Given, Outcome, Score
+from courses.pure.outcomes.leading import ALL_LEADING, judge_by_leading
+from courses.pure.outcomes.series import given_at, is_series_over
 from courses.pure.outcomes.terms import SHIPPED, Terms
 from courses.services.course_summary import Summary
 from courses.services.following import Following
@@ -32,6 +33,8 @@ from courses.services.together import rows_as_json, rows_from_json
 from patients.models import Assessment
 from patients.pure.measures import MEASURES
 
+NOON = time(12)
+"""Of an infusion that was given and has no visit only the day is known."""
 OTHER_NAMES = {"qids": "qids16"}
 """What a version may call a measure besides its code."""
 
@@ -99,25 +102,17 @@ def judge_course(
     phase = next((one for one in phases if one.kind == PhaseKind.INITIAL), phases[0] if phases else None)
     infusions = _given_in(phase, course.location) if phase is not None else ()
     is_over = phase is not None and _is_over(course, phase, phases)
-    found = {
-        code: judge_outcome(
-            code,
-            _scores(code, rows, course.location),
-            infusions,
-            is_over=is_over,
-            events=happened,
-            until=until,
-            terms=terms,
-        )
-        for code in ALL_LEADING
-    }
-    wanted = leading_measures(course.indication)
-    leading = next((code for code in wanted if found[code].baseline), None) or next(
-        (code for code in wanted if found[code].after), wanted[0]
+    scores = {code: _scores(code, rows, course.location) for code in ALL_LEADING}
+    judged = judge_by_leading(
+        course.indication, scores, infusions, is_over=is_over, events=happened, until=until, terms=terms
     )
-    others = tuple(one for code, one in found.items() if code != leading and (one.baseline or one.after))
     return CourseOutcome(
-        leading, found[leading], others, phase.n_planned if phase else 0, is_over, phase.pk if phase else None
+        judged.outcome.measure,
+        judged.outcome,
+        judged.others,
+        phase.n_planned if phase else 0,
+        is_over,
+        phase.pk if phase else None,
     )
 
 
@@ -148,7 +143,7 @@ def outcomes_of_many(course_ids: Sequence[int]) -> dict[int, CourseOutcome]:
             scores[course.patient_id],
             terms_of(course.outcome_definition),
             events=rows_from_json(ClinicalEvent, course.its_events),
-            until=next_start(course, starts.get(course.patient_id, {})),
+            until=next_start(course.pk, starts.get(course.patient_id, {})),
         )
         for course in courses
     }
@@ -156,13 +151,13 @@ def outcomes_of_many(course_ids: Sequence[int]) -> dict[int, CourseOutcome]:
 
 def next_series_of(course: Course) -> date | None:
     """The first infusion of the patient's next course: what comes after it is no longer followed here. One query."""
-    return next_start(course, _starts_of_series([course.patient_id]).get(course.patient_id, {}))
+    return next_start(course.pk, _starts_of_series([course.patient_id]).get(course.patient_id, {}))
 
 
-def next_start(course: Course, starts: Mapping[int, date]) -> date | None:
+def next_start(course_id: int, starts: Mapping[int, date]) -> date | None:
     """The first infusion of a later course, from the first days of the patient's courses by their ids."""
-    mine = starts.get(course.pk)
-    return min((day for pk, day in starts.items() if pk != course.pk and mine and day > mine), default=None)
+    mine = starts.get(course_id)
+    return min((day for pk, day in starts.items() if pk != course_id and mine and day > mine), default=None)
 
 
 # -- parts -------------------------------------------------------------------------------------------------------------
@@ -185,14 +180,17 @@ def _starts_of_series(patients: Iterable[int]) -> dict[int, dict[int, date]]:
 
 
 def _is_over(course: Course, series: Phase, phases: Sequence[Phase]) -> bool:
-    """The course is closed, everything planned is given, or a later phase has begun."""
-    if course.status not in OPEN_COURSE_STATUSES:
-        return True
+    """Dropped infusions are not among those of a phase that was read for this."""
     rows = list(series.infusions.all())
-    if rows and all(one.status == InfusionStatus.GIVEN for one in rows) and len(rows) >= series.n_planned:
-        return True
+    n_given = sum(one.status == InfusionStatus.GIVEN for one in rows)
     later = (one for phase in phases if phase.position > series.position for one in phase.infusions.all())
-    return any(one.status == InfusionStatus.GIVEN for one in later)
+    return is_series_over(
+        is_closed=course.status not in OPEN_COURSE_STATUSES,
+        n_planned=series.n_planned,
+        n_open=len(rows) - n_given,
+        n_given=n_given,
+        has_gone_on=any(one.status == InfusionStatus.GIVEN for one in later),
+    )
 
 
 def _given_in(phase: Phase, place: Location) -> tuple[Given, ...]:
@@ -202,16 +200,18 @@ def _given_in(phase: Phase, place: Location) -> tuple[Given, ...]:
 
 
 def _given(infusion: Infusion, day: date, place: Location) -> Given:
-    """When it began and ended, as nearly as the visit says: by its plan, or later where observing began later."""
     visit = next((one for one in infusion.visits.all() if one.outcome == VisitOutcome.GIVEN), None)
     if visit is None:
-        return Given(infusion.number, day, place.at(day, time(12)))
-    length = timedelta(minutes=visit.infusion_min)
-    ended = visit.booking.start + timedelta(minutes=visit.preparation_min) + length
+        return Given(infusion.number, day, place.at(day, NOON))
     observing = visit.booking.observing_at
-    if observing is not None and _day(observing, place) == day:  # a visit that is recorded days later ended on its day
-        ended = max(ended, observing)
-    return Given(infusion.number, day, ended, ended - length)
+    return given_at(
+        infusion.number,
+        day,
+        start=visit.booking.start,
+        preparation_min=visit.preparation_min,
+        infusion_min=visit.infusion_min,
+        observing_at=observing if observing is not None and _day(observing, place) == day else None,
+    )
 
 
 def _scores(code: str, rows: Iterable[Assessment], place: Location) -> tuple[Score, ...]:

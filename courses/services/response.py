@@ -216,7 +216,7 @@ def read_beside(course: Course) -> Beside:
     return Beside(
         scores=tuple(_assessment(one) for one in row["its_scores"]),
         definition=next(iter(rows_from_json(OutcomeDefinition, row["its_definition"])), None),
-        until=next_start(course, starts),
+        until=next_start(course.pk, starts),
         restarted=next(iter(rows_from_json(Course, row["its_following"])), None),
         tasks=tuple(task for task in rows_from_json(Task, row["its_tasks"]) if task.closed_at is None),
         plans=rows_from_json(MaintenancePlan, row["its_plans"]),

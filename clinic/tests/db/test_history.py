@@ -176,6 +176,7 @@ def test_every_table_about_a_patient_is_found_by_patient() -> None:
 
     about = {label for label in tables() if label.startswith(("patients.", "courses."))}
     assert {label for label in about if not _way_to_patient(label)} == {
+        "courses.reportmail",
         *{"courses.protocol", "courses.protocolversion", "courses.protocolstep"},
         *{"patients.intakesettings", "patients.priceitem", "patients.consenttext"},
         *{"patients.messagerule", "patients.messagetext"},

@@ -110,6 +110,25 @@ class Outcome:
         return self.infusions[-1].day + timedelta(days=self.terms.last_days) if self.infusions else None
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What one score amounts to against the baseline of its series."""
+
+    end: End
+    improvement: Decimal | None  # percent, unrounded
+    is_remission: bool
+
+
+def reached_by(outcome: Outcome, score: Score) -> Reached:
+    """What a later score of the same measure amounts to, by the words that are used for the end of the series."""
+    terms, baseline = outcome.terms, outcome.baseline
+    is_remission = _is_remission(outcome.measure, score, terms)
+    if baseline is None:
+        return Reached(End.NO_BASELINE, None, is_remission)
+    percent = _percent(baseline, score) if baseline.value else None
+    return Reached(_end(percent, terms, is_evaluable=outcome.is_evaluable), percent, is_remission)
+
+
 def shown(percent: Decimal) -> Decimal:
     """A percentage as pages write it: one decimal, half-up. Only for reading; comparisons take it unrounded."""
     return percent.quantize(TENTH, rounding=ROUND_HALF_UP)
@@ -196,7 +215,7 @@ def _against(
     is_evaluable = _evaluable(measure, baseline, terms)
     later = _later(facts, readings) if is_over else ()
     end_percent = percents.get(facts.infusions[-1].number) if is_over else None
-    end = _end(facts, end_percent, terms, is_evaluable=is_evaluable) if is_over else End.RUNNING
+    end = _end(end_percent, terms, is_evaluable=is_evaluable) if is_over else End.RUNNING
     first_response = _first(percents, terms.response_percent) if is_evaluable else None
     since_start = [one for one in readings if one.at >= facts.infusions[0].start]
     points = terms.worsening_points.get(measure)
@@ -273,10 +292,11 @@ def _speed(number: int | None, terms: Terms) -> Speed | None:
     return Speed.GRADUAL if number <= terms.gradual_last else Speed.LATE
 
 
-def _end(facts: Outcome, percent: Decimal | None, terms: Terms, *, is_evaluable: bool) -> End:
+def _end(percent: Decimal | None, terms: Terms, *, is_evaluable: bool) -> End:
+    """``percent`` is None where there is no score: a baseline that can be judged is above 0."""
     if not is_evaluable:
         return End.NOT_EVALUABLE
-    if facts.end_score is None or percent is None:
+    if percent is None:
         return End.NO_SCORE
     if percent >= terms.response_percent:
         return End.RESPONSE

@@ -21,6 +21,7 @@ from courses.services.demo.place import Site, build_place
 from courses.services.demo.play import Play
 from courses.services.demo.stories import Story, stories
 from courses.services.protocols import install_shipped_protocols
+from courses.services.results import work_out_all
 from patients.models import Patient, PatientStatus, TreatedCondition
 from patients.services.registry import PatientData, register_patient
 
@@ -103,6 +104,8 @@ def load_demo(*, now: datetime, import_people: Callable[[User], object], report:
     consent_states(coming[20:23], sites, by=manager, now=now)
     report("messages of the last days, and the plan of the next weeks")
     outbox(sites, now)
+    report("what the courses achieved")
+    work_out_all(now)
     return Loaded(Patient.objects.count(), Course.objects.count(), tuple(play.skipped))
 
 

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Max, OuterRef, Subquery
+from django.db.models import OuterRef, Subquery
 
 from clinic.models import BookingStatus
-from courses.models import Course, CourseStatus, Infusion, InfusionStatus, Phase, Revision, RevisionKind, Task, TaskKind
+from courses.models import Course, CourseStatus, Infusion, InfusionStatus, Phase, Revision, Task, TaskKind
 from courses.models.courses import OPEN_COURSE_STATUSES, PhaseKind
 from courses.models.infusions import UNSETTLED_STATUSES
 from courses.planning.words import say_day, say_list
+from courses.services.pauses import continued_at, is_allowed
 from courses.services.series_state import PHASES_WITH_OVERRIDES, Row, Series, series_of
 from courses.services.worklists.engine import Wanted, fresh_keys
 
@@ -99,7 +100,7 @@ def _series(courses: Iterable[int]) -> dict[int, Series]:
 def _lost(courses: Iterable[int | None], now: datetime, known: Mapping[int, Series] | None = None) -> dict[int, Lost]:
     """Which of these courses somebody may be leaving."""
     series = known if known is not None else _series(pk for pk in courses if pk is not None)
-    continued = _continued(series)
+    continued = continued_at(series)
     last = _last_given(series)
     return {pk: one for pk, row in series.items() if (one := _judge(row, last.get(pk), continued.get(pk), now))}
 
@@ -121,7 +122,7 @@ def _judge(series: Series, last: Infusion | None, continued: datetime | None, no
     ahead = [row for row in series.booked if row.infusion.day and row.infusion.day >= today - UNRECORDED]
     if any(row.booking is not None and row.booking.status in IN_CLINIC for row in ahead):
         return None  # somebody who is here now is not leaving
-    if any(row.infusion.day <= until or _is_allowed(row) for row in ahead if row.infusion.day):
+    if any(row.infusion.day <= until or is_allowed(row) for row in ahead if row.infusion.day):
         return None
     if ahead and not series.given:
         return None  # the first one was missed, the next one is booked: it is on its way
@@ -135,17 +136,6 @@ def _largest_gap(series: Series) -> int:
     if gap is None:  # into the first one there is no gap: the rhythm that follows it counts
         gap = next(iter(series.rule.gaps), None)
     return gap.max_days if gap is not None else series.rule.interrupted_after_days
-
-
-def _is_allowed(row: Row) -> bool:
-    """A clinician let this infusion stand beyond the gap, with a reason: a planned pause (F1)."""
-    return any(one.day == row.infusion.day for one in row.overrides)
-
-
-def _continued(courses: Iterable[int]) -> dict[int, datetime]:
-    """When each course was last continued after an interruption."""
-    rows = Revision.objects.filter(course__in=list(courses), kind=RevisionKind.CONTINUED).order_by()
-    return {row["course"]: row["last"] for row in rows.values("course").annotate(last=Max("at"))}
 
 
 def _last_given(courses: Iterable[int]) -> dict[int, Infusion]:
