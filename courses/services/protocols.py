@@ -55,6 +55,7 @@ SETTING_NAMES = {
     "decision_after": "decision_points",
 }
 ATTENTION_MIN = 15
+PUBLISHED_FIELDS = ["status", "published_at", "published_by"]
 
 
 class ProtocolStateError(Exception):
@@ -72,19 +73,23 @@ def install_shipped_protocols(*, by: User | None = None, now: datetime) -> list[
         The versions that this call made, none on a second run.
     """
     known = set(Protocol.objects.values_list("slug", flat=True))
-    return [_install(template, by, now) for template in templates.TEMPLATES if template.id not in known]
-
-
-def _install(template: templates.Template, by: User | None, now: datetime) -> ProtocolVersion:
-    protocol = Protocol.objects.create(
-        slug=template.id, phase_kind=PHASES[template.phase], route=Route(template.route.value)
+    wanted = [template for template in templates.TEMPLATES if template.id not in known]
+    protocols = Protocol.objects.bulk_create(
+        Protocol(slug=one.id, phase_kind=PHASES[one.phase], route=Route(one.route.value)) for one in wanted
     )
-    version = ProtocolVersion(protocol=protocol, number=1, created_at=now, created_by=by, **_values_of(template))
-    version.full_clean()
-    version.save()
-    _write_steps(version, [_step_values(step) for step in template.steps])
-    _mark_published(version, by, now)
-    return version
+    versions = ProtocolVersion.objects.bulk_create(
+        ProtocolVersion(protocol=protocol, number=1, created_at=now, created_by=by, **_values_of(template))
+        for protocol, template in zip(protocols, wanted, strict=True)
+    )
+    ProtocolStep.objects.bulk_create(
+        step
+        for version, template in zip(versions, wanted, strict=True)
+        for step in _steps(version, [_step_values(step) for step in template.steps])
+    )
+    for version in versions:
+        _publish(version, by, now)
+    ProtocolVersion.objects.bulk_update(versions, PUBLISHED_FIELDS)
+    return versions
 
 
 def _values_of(template: templates.Template) -> dict[str, Any]:
@@ -331,10 +336,12 @@ def retire(version_id: int, *, by: User) -> ProtocolVersion:
 
 
 def _mark_published(version: ProtocolVersion, by: User | None, now: datetime) -> None:
-    version.status = VersionStatus.PUBLISHED
-    version.published_at = now
-    version.published_by = by
-    version.save(update_fields=["status", "published_at", "published_by"])
+    _publish(version, by, now)
+    version.save(update_fields=PUBLISHED_FIELDS)
+
+
+def _publish(version: ProtocolVersion, by: User | None, now: datetime) -> None:
+    version.status, version.published_at, version.published_by = VersionStatus.PUBLISHED, now, by
 
 
 def _locked_draft(draft_id: int) -> ProtocolVersion:
@@ -350,13 +357,17 @@ def _locked_draft(draft_id: int) -> ProtocolVersion:
 
 
 def _write_steps(version: ProtocolVersion, steps: Sequence[Mapping[str, Any]]) -> None:
-    rows = [
-        ProtocolStep(version=version, position=position, **{name: step[name] for name in STEP_FIELDS})
-        for position, step in enumerate(steps, 1)
-    ]
+    rows = _steps(version, steps)
     for row in rows:
         row.full_clean(validate_unique=False)
     ProtocolStep.objects.bulk_create(rows)
+
+
+def _steps(version: ProtocolVersion, steps: Sequence[Mapping[str, Any]]) -> list[ProtocolStep]:
+    return [
+        ProtocolStep(version=version, position=position, **{name: step[name] for name in STEP_FIELDS})
+        for position, step in enumerate(steps, 1)
+    ]
 
 
 def _demand(by: User, capability: Can) -> None:

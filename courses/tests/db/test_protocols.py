@@ -90,6 +90,15 @@ def test_maintenance_and_spray_keep_their_phase_route_and_dose() -> None:
 
 
 @pytest.mark.usefixtures("shipped")
+def test_what_is_shipped_passes_every_check_that_an_edit_must_pass() -> None:
+    """They are written in bulk, which asks for none of these."""
+    for version in ProtocolVersion.objects.select_related("protocol"):
+        version.full_clean()
+    for step in ProtocolStep.objects.select_related("version"):
+        step.full_clean()
+
+
+@pytest.mark.usefixtures("shipped")
 def test_installing_again_changes_nothing_and_an_edited_protocol_stays(clinician: User) -> None:
     draft = service.draft_from(current("T-MWF6"), by=clinician, now=NOW)
     service.publish(draft.pk, by=clinician, now=NOW)
