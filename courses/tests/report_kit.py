@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
+from clinic.tests.factories import Clinic
+from courses.models import CourseResult, ResultDue
 from courses.pure.reports.contents import (
     Chart,
     Column,
@@ -19,6 +22,8 @@ from courses.pure.reports.contents import (
     Table,
     Unit,
 )
+from courses.tests.follow_kit import make_plain_course
+from patients.models import Patient
 
 AS_OF = datetime(2027, 4, 1, 13, 5, 9, tzinfo=UTC)
 NASTY = '=HYPERLINK("http://evil.example","x")'
@@ -198,3 +203,25 @@ COMPARED = replace(
     others={"response": replace(RESPONSE, value=Decimal(40), numerator=4, denominator=10, missing=())},
 )
 EMPTY = Report(key="outcomes", title="Outcomes", about="All courses · all time", as_of=AS_OF, sections=())
+
+
+# -- rows ----------------------------------------------------------------------------------------------------------------
+def put_result(clinic: Clinic, patient: Patient, started_on: date = date(2027, 1, 4), **fields: Any) -> CourseResult:
+    """A course with the row that the reports read, written by hand: six given in 12 days, PHQ-9 20 to 8."""
+    closed = {"status": "completed", "closed_on": started_on + timedelta(days=12), "closed_reason": "All given"}
+    course = make_plain_course(clinic, patient, [started_on], **closed)
+    phase = course.phases.get()
+    values = {
+        "worked_out_at": AS_OF, "location": clinic.location, "prescriber": clinic.clinician,
+        "protocol_version": phase.protocol_version, "indication": "trd", "status": "completed",
+        "severity": "Severe", "dose_mg_per_kg": Decimal("0.50"), "referrer": "", "previous_failures": 2,
+        "started_on": started_on, "last_on": started_on + timedelta(days=11), "n_planned": 6, "n_given": 6,
+        "n_given_in_all": 7, "given_mg": Decimal("288.4"), "span_days": 12, "gaps": 5, "gaps_on_window": 4,
+        "is_over": True, "is_completed": True, "is_kit_completed": True, "is_dropped_out": False, "measure": "phq9",
+        "baseline": Decimal(20), "is_evaluable": True, "end": "RESPONSE", "end_score": Decimal(8),
+        "end_improvement": Decimal(60), "first_response": 4, "speed": "GRADUAL", "held_days": 40,
+        "censored_by": "last_score",
+    } | fields  # fmt: skip
+    row = CourseResult.objects.create(course=course, patient=patient, **values)
+    ResultDue.objects.all().delete()  # the row stands as it was written
+    return row

@@ -1,0 +1,50 @@
+"""A row of the analysis table: what it says about a course without saying whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from courses.pure.reports.analysis_columns import OTHER, VARIABLES, Facts
+from courses.pure.reports.contents import LEAST, Cell
+
+POOLED_FACTS = ("location", "protocol", "prescriber_key", "indication", "sex", "status", "measure", "censored_by")
+"""Facts of which rare values are "other"."""
+REMAINS = (
+    "What remains: a person who knows of a patient the year, age band, sex, condition and place of treatment may find "
+    "the row where few share them, and exact scores, doses and days make every row its own. The keys are the same in "
+    "every file, so two files can be laid beside each other. This is de-identified data of a clinic and not anonymous "
+    "data: keep it where patients' data is kept, and give it to nobody without an agreement."
+)
+
+
+def kept(counts: Mapping[str, int], least: int = LEAST) -> frozenset[str]:
+    """The categories that may be named; what is not among them is "other".
+
+    Where all that was pooled would still be fewer than ``least``, the smallest of the others goes with it: else "other"
+    would name what it hides.
+
+    Args:
+        counts: patients by category; "" is "not recorded" and hides nobody.
+        least: of so many patients a category may be named.
+    """
+    known = {name: many for name, many in counts.items() if name}
+    named = sorted((name for name, many in known.items() if many >= least), key=lambda name: (known[name], name))
+    pooled = sum(many for many in known.values() if many < least)
+    if 0 < pooled < least and named:
+        named = named[1:]
+    return frozenset(named)
+
+
+def pooled(value: str, names: frozenset[str]) -> str:
+    return value if not value or value in names else OTHER
+
+
+def row_of(facts: Facts, names: Mapping[str, frozenset[str]]) -> tuple[Cell, ...]:
+    """The row of one course, in the order of ``HEAD``.
+
+    Args:
+        facts: of the course.
+        names: for each of ``POOLED_FACTS`` the values that may be named.
+    """
+    coarse = {**facts, **{name: pooled(facts[name], names[name]) for name in POOLED_FACTS}}
+    return tuple(one.of(coarse) for one in VARIABLES)
