@@ -23,6 +23,7 @@ from clinic.models.hours import Closure, ExceptionKind, OpeningHours, Shift, Shi
 from clinic.models.places import Location, Resource, ResourceKind
 from clinic.pure.grid import free_starts_for
 from clinic.pure.lanes import full_spans
+from clinic.pure.rota import without_closures, working_spans
 from clinic.pure.walltime import (
     DAY_MIN,
     MIDNIGHT,
@@ -30,7 +31,6 @@ from clinic.pure.walltime import (
     IntArray,
     MinuteSpan,
     closing_minute,
-    cut_out,
     epoch_minutes,
     minute_of,
     runs,
@@ -200,12 +200,7 @@ class Calendar:
     def _without_closures(self, day: date, spans: Sequence[MinuteSpan]) -> list[MinuteSpan]:
         if day not in self._shut:
             self._shut[day] = [one for one in self._closures if one.first_day <= day <= one.last_day]
-        left = list(spans)
-        for closure in self._shut[day]:
-            if closure.from_time is None or closure.until_time is None:
-                return []
-            left = cut_out(left, minute_of(closure.from_time), closing_minute(closure.until_time))
-        return left
+        return without_closures(day, spans, self._shut[day])
 
     def _open(self, day: date) -> list[MinuteSpan]:
         if day not in self._opened:
@@ -326,7 +321,7 @@ class Calendar:
                 known = rota.changes.get((person, day), ())
                 changes = [one for one in known if one.kind == ExceptionKind.OFF or one.location_id == place.pk]
                 if shifts or changes:
-                    spans = _works(day, shifts, changes)
+                    spans = working_spans(day, shifts, changes)
                     worked[person][number] = calendar._without_closures(day, spans)  # noqa: SLF001 (the same class)
         return worked
 
@@ -397,24 +392,6 @@ def _read_taken(
 
 def _midnight(day: date, tz: tzinfo) -> datetime:
     return datetime.combine(day, MIDNIGHT, tzinfo=tz)
-
-
-def _works(day: date, shifts: Sequence[Shift], exceptions: Sequence[ShiftException]) -> list[MinuteSpan]:
-    spans = [
-        (minute_of(one.starts), closing_minute(one.ends))
-        for one in shifts
-        if one.weekday == day.weekday() and one.first_day <= day and (one.last_day is None or day <= one.last_day)
-    ]
-    for change in exceptions:
-        if change.kind == ExceptionKind.OFF:
-            lo = minute_of(change.starts) if change.starts is not None else 0
-            hi = closing_minute(change.ends) if change.ends is not None else DAY_MIN
-            spans = cut_out(spans, lo, hi)
-    return spans + [
-        (minute_of(change.starts), closing_minute(change.ends))
-        for change in exceptions
-        if change.kind == ExceptionKind.EXTRA and change.starts is not None and change.ends is not None
-    ]
 
 
 def _lanes_as_rows(found: Sequence[tuple[int, int, int, str]]) -> IntArray:

@@ -6,6 +6,7 @@ that count (not struck) at infusions that were given.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -202,3 +203,22 @@ def params(now: datetime) -> dict[str, Any]:
 def read_safety(filters: Filters, now: datetime) -> dict[str, list[Row]]:
     """The rows of every question; one query."""
     return read(filters, QUESTIONS, shared=(*SHARED, SUMS), params=params(now))
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The rows of the questions, and the numbers that most figures need."""
+
+    rows: dict[str, list[Row]]
+    now: datetime
+
+    @property
+    def counts(self) -> Row:
+        return self.rows["counts"][0]
+
+    @property
+    def given(self) -> int:
+        return int(self.counts["given"])
+
+    def one(self, name: str) -> Row:
+        return self.rows[name][0]

@@ -1,0 +1,124 @@
+"""How much of the time at hand is used, by hour and weekday on a location's clocks.
+
+Time is laid out minute by minute from the first midnight to the last, so that a night on which clocks change has the
+23 or 25 hours that it really had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
+
+import numpy as np
+import numpy.typing as npt
+
+from clinic.pure.walltime import DAY_MIN, IntArray, MinuteSpan, epoch_minutes
+
+HOURS = 24
+CELLS = 7 * HOURS
+STEP_MIN = 15  # every zone's clocks change at a multiple of it
+Cells = npt.NDArray[np.int64]
+"""Minutes for each of the 168 hours of a week, from Monday 00:00 on."""
+Work = Mapping[date, Sequence[tuple[MinuteSpan, int]]]
+"""By day: from when to when (minutes after midnight), and how much there is of it (chairs, lanes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Minutes that were there and minutes of them that were booked, by hour of the week."""
+
+    there: Cells
+    booked: Cells
+
+    def __add__(self, other: Use) -> Use:
+        return Use(self.there + other.there, self.booked + other.booked)
+
+    @property
+    def minutes(self) -> tuple[int, int]:
+        """Booked and there, in all."""
+        return int(self.booked.sum()), int(self.there.sum())
+
+    def share(self, weekday: int, hour: int) -> Decimal | None:
+        """Percent of the minutes that were there; None where there were none."""
+        there = int(self.there[weekday * HOURS + hour])
+        if not there:
+            return None
+        return Decimal(int(self.booked[weekday * HOURS + hour])) / there * 100
+
+    @property
+    def weekdays(self) -> list[int]:
+        return [day for day in range(7) if self.there[day * HOURS : (day + 1) * HOURS].any()]
+
+    @property
+    def hours(self) -> range:
+        """From the first to the last hour of a day at which there is anything."""
+        used = np.flatnonzero(self.there.reshape(7, HOURS).any(axis=0))
+        return range(int(used[0]), int(used[-1]) + 1) if used.size else range(0)
+
+
+NOTHING = Use(np.zeros(CELLS, dtype=np.int64), np.zeros(CELLS, dtype=np.int64))
+
+
+def use_of(work: Work, booked: IntArray, *, first: date, last: date, tz: tzinfo) -> Use:
+    """The use of what was there from ``first`` to ``last``, both included.
+
+    What is booked beyond what is there (outside the hours, or more than one at once) is left out.
+
+    Args:
+        work: what was there.
+        booked: rows (start, end, how many), in minutes since the epoch.
+        tz: on whose clocks days begin and hours are told.
+    """
+    if last < first:
+        return NOTHING
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    midnights = epoch_minutes([*days, last + timedelta(days=1)], [0], tz)[0][:, 0]
+    start, size = int(midnights[0]), int(midnights[-1] - midnights[0])
+    there = _counted(_instants(work, days, tz), start, size)
+    taken = np.minimum(_counted(booked, start, size), there)
+    cells = _cells(days, midnights, tz)
+    weigh = {"minlength": CELLS}
+    return Use(*(np.bincount(cells, weights=one, **weigh).astype(np.int64) for one in (there, taken)))
+
+
+def _instants(work: Work, days: Sequence[date], tz: tzinfo) -> IntArray:
+    """Rows (start, end, how many) in minutes since the epoch."""
+    rows = [(number, lo, hi, n) for number, day in enumerate(days) for (lo, hi), n in work.get(day, ())]
+    found = np.asarray(rows, dtype=np.int64).reshape(-1, 4)
+    clocks = sorted({int(one) for one in found[:, 1:3].ravel()} | {0, DAY_MIN})
+    instants, _ = epoch_minutes(days, clocks, tz)
+    place = np.searchsorted(clocks, found[:, 1:3])
+    return np.column_stack([instants[found[:, 0], place[:, 0]], instants[found[:, 0], place[:, 1]], found[:, 3]])
+
+
+def _counted(spans: IntArray, start: int, size: int) -> IntArray:
+    """How many there are at each minute."""
+    change = np.zeros(size + 1, dtype=np.int64)
+    rows = spans.reshape(-1, 3)
+    np.add.at(change, np.clip(rows[:, 0] - start, 0, size), rows[:, 2])
+    np.add.at(change, np.clip(rows[:, 1] - start, 0, size), -rows[:, 2])
+    return change[:-1].cumsum()
+
+
+def _cells(days: Sequence[date], midnights: IntArray, tz: tzinfo) -> IntArray:
+    """The hour of the week of each minute."""
+    usual = np.repeat(np.arange(HOURS, dtype=np.int64), 60)
+    parts = []
+    for day, lo, hi in zip(days, midnights, midnights[1:], strict=False):
+        hours = usual if hi - lo == DAY_MIN else _odd_hours(int(lo), int(hi), tz)
+        parts.append(day.weekday() * HOURS + hours)
+    return np.concatenate(parts)
+
+
+def _odd_hours(lo: int, hi: int, tz: tzinfo) -> IntArray:
+    """What the clocks show at each minute of a day that is not 24 hours long."""
+    steps = range(lo, hi, STEP_MIN)
+    shown = [datetime.fromtimestamp(minute * 60, UTC).astimezone(tz).hour for minute in steps]
+    return np.repeat(np.asarray(shown, dtype=np.int64), STEP_MIN)[: hi - lo]
+
+
+def joined(uses: Iterable[Use]) -> Use:
+    """Several locations together, each by its own clocks."""
+    return sum(uses, NOTHING)

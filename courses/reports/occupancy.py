@@ -1,0 +1,260 @@
+"""How chairs and people are used, by hour and weekday: booked minutes of the minutes that were there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from clinic.pure.rota import without_closures, working_spans
+from clinic.pure.walltime import IntArray, MinuteSpan, closing_minute, minute_of
+from clinic.pure.week import DAYS
+from courses.pure.reports.contents import Chart, Column, Drawing, Figure, Item, Kind, Section, Table, Unit
+from courses.pure.reports.filters import Filters
+from courses.pure.reports.rates import share
+from courses.pure.reports.use import NOTHING, Use, Work, use_of
+from courses.reports.reading import Row
+
+# Chairs by what stands in them, people by what they do in a visit; a nurse's moments of full attention lie within the
+# hours that she watches anyway. Equal stretches come as one, with how many there are.
+SPANS = """
+    SELECT location_id, who, string_agg(lo || ' ' || hi || ' ' || n, ' ') AS spans
+    FROM (
+        SELECT place.id AS location_id,
+               CASE WHEN r.kind = 'chair' THEN 'chair' WHEN 'nurse' = ANY(u.roles) THEN 'nurse'
+                    ELSE 'clinician' END AS who,
+               floor(EXTRACT(EPOCH FROM lower(a.span)) / 60)::int AS lo,
+               ceil(EXTRACT(EPOCH FROM upper(a.span)) / 60)::int AS hi, count(*) AS n
+        FROM place
+        JOIN clinic_booking b
+            ON b.location_id = place.id AND lower(b.span) >= place.lo - interval '1 day' AND lower(b.span) < place.hi
+            AND lower(b.span) < %(now)s + interval '1 day'
+        JOIN clinic_allocation a
+            ON a.booking_id = b.id AND NOT a.released AND a.role IN ('station', 'nurse', 'clinician')
+        JOIN clinic_resource r ON r.id = a.resource_id AND r.is_active AND r.kind IN ('chair', 'person')
+        LEFT JOIN clinic_user u ON u.resource_id = r.id
+        WHERE r.kind = 'chair' OR u.is_active AND u.roles && ARRAY['nurse', 'clinician']::varchar[]
+        GROUP BY 1, 2, 3, 4
+    ) AS one
+    GROUP BY location_id, who"""
+QUESTIONS = {
+    "spans": SPANS,
+    "zones": """
+        SELECT place.id, place.time_zone, place.name,
+               (SELECT count(*) FROM clinic_resource r
+                WHERE r.location_id = place.id AND r.kind = 'chair' AND r.is_active) AS chairs,
+               (SELECT (min(lower(b.span)) AT TIME ZONE place.time_zone)::date FROM clinic_booking b
+                WHERE b.location_id = place.id) AS first_day
+        FROM place""",
+    "hours": """
+        SELECT h.location_id, h.weekday, h.opens, h.closes
+        FROM place JOIN clinic_openinghours h ON h.location_id = place.id""",
+    "closures": """
+        SELECT c.location_id, c.first_day, c.last_day, c.from_time, c.until_time
+        FROM place JOIN clinic_closure c ON c.location_id = place.id""",
+    "shifts": """
+        SELECT s.location_id, s.user_id, s.weekday, s.starts, s.ends, s.first_day, s.last_day, r.lanes,
+               'nurse' = ANY(u.roles) AS is_nurse
+        FROM place JOIN clinic_shift s ON s.location_id = place.id
+        JOIN clinic_user u ON u.id = s.user_id AND u.is_active AND u.roles && ARRAY['nurse', 'clinician']::varchar[]
+        JOIN clinic_resource r ON r.id = u.resource_id AND r.is_active""",
+    "changes": """
+        SELECT x.location_id, x.user_id, x.day, x.kind, x.starts, x.ends, r.lanes, 'nurse' = ANY(u.roles) AS is_nurse
+        FROM clinic_shiftexception x
+        JOIN clinic_user u ON u.id = x.user_id AND u.is_active AND u.roles && ARRAY['nurse', 'clinician']::varchar[]
+        JOIN clinic_resource r ON r.id = u.resource_id AND r.is_active
+        WHERE (x.kind = 'off' OR x.location_id IN (SELECT id FROM place))
+          AND (%(since)s::date IS NULL OR x.day >= %(since)s) AND (%(until)s::date IS NULL OR x.day <= %(until)s)""",
+}
+WHO = {"chair": "Chairs", "nurse": "Nurses", "clinician": "Clinicians"}
+WHAT = {
+    "chair": "Minutes for which a chair was booked, of the opening hours (closures taken out) times the chairs there are "
+    "now.",
+    "nurse": "Minutes booked with nurses, of their working minutes there, each as often as they may watch patients at "
+    "once; absences and closures taken out.",
+    "clinician": "Minutes booked with clinicians, of their working minutes there, absences and closures taken out.",
+}
+HOW = (
+    "Days and hours are those of each location's clocks, from its first booking on and up to the end of today. Booked "
+    "are visits as the calendar stands now, turnaround included: what was cancelled, missed or withheld gave its time "
+    "back. Blocked time does not count as booked, and what is booked outside the hours is left out."
+)
+SOURCE = "Bookings, opening hours, shifts, closures"
+
+
+# -- rows as values ----------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Weekly:
+    """A shift."""
+
+    weekday: int
+    starts: time
+    ends: time
+    first_day: date
+    last_day: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An exception to the shifts of a day."""
+
+    kind: str
+    starts: time | None
+    ends: time | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """A closure."""
+
+    first_day: date
+    last_day: date
+    from_time: time | None
+    until_time: time | None
+
+
+def _time(said: str | None) -> time | None:
+    return time.fromisoformat(said) if said else None
+
+
+def _date(said: str | None) -> date | None:
+    return date.fromisoformat(said) if said else None
+
+
+# -- what was there ----------------------------------------------------------------------------------------------------
+class Calendar:
+    """What was there at each location, from the rows of the questions."""
+
+    def __init__(self, rows: Mapping[str, list[Row]]) -> None:
+        self.hours: dict[tuple[int, int], list[MinuteSpan]] = defaultdict(list)
+        for row in rows["hours"]:
+            span = minute_of(time.fromisoformat(row["opens"])), closing_minute(time.fromisoformat(row["closes"]))
+            self.hours[row["location_id"], row["weekday"]].append(span)
+        self.closures: dict[int, list[Shut]] = defaultdict(list)
+        for row in rows["closures"]:
+            days = date.fromisoformat(row["first_day"]), date.fromisoformat(row["last_day"])
+            self.closures[row["location_id"]].append(Shut(*days, _time(row["from_time"]), _time(row["until_time"])))
+        self.shifts: dict[tuple[int, int], list[Weekly]] = defaultdict(list)
+        self.changes: dict[tuple[int, date], list[tuple[int | None, Change]]] = defaultdict(list)
+        self.people: dict[int, tuple[str, int]] = {}  # user: nurse or clinician, and lanes
+        for row in rows["shifts"]:
+            self.shifts[row["location_id"], row["user_id"]].append(_weekly(row))
+            self.people[row["user_id"]] = _kind(row), row["lanes"]
+        for row in rows["changes"]:
+            change = Change(row["kind"], _time(row["starts"]), _time(row["ends"]))
+            self.changes[row["user_id"], date.fromisoformat(row["day"])].append((row["location_id"], change))
+            self.people[row["user_id"]] = _kind(row), row["lanes"]
+
+    def chairs(self, place: Row, days: list[date]) -> Work:
+        """The opening hours, as often as there are chairs."""
+        shut, n = self.closures[place["id"]], place["chairs"]
+        return {
+            day: [(span, n) for span in without_closures(day, self.hours[place["id"], day.weekday()], shut)]
+            for day in days
+        }
+
+    def staff(self, place: Row, who: str, days: list[date]) -> Work:
+        """The working times of the nurses or the clinicians, each as often as they may serve at once."""
+        found: dict[date, list[tuple[MinuteSpan, int]]] = {day: [] for day in days}
+        shut = self.closures[place["id"]]
+        for user, (kind, lanes) in self.people.items():
+            if kind != who:
+                continue
+            shifts = self.shifts.get((place["id"], user), ())
+            for day in days:
+                known = self.changes.get((user, day), ())
+                mine = [one for where, one in known if one.kind == "off" or where == place["id"]]
+                if shifts or mine:
+                    spans = without_closures(day, working_spans(day, shifts, mine), shut)
+                    found[day] += [(span, lanes) for span in spans]
+        return found
+
+
+def _weekly(row: Row) -> Weekly:
+    return Weekly(
+        weekday=row["weekday"],
+        starts=time.fromisoformat(row["starts"]),
+        ends=time.fromisoformat(row["ends"]),
+        first_day=date.fromisoformat(row["first_day"]),
+        last_day=_date(row["last_day"]),
+    )
+
+
+def _kind(row: Row) -> str:
+    return "nurse" if row["is_nurse"] else "clinician"
+
+
+def uses(rows: Mapping[str, list[Row]], filters: Filters, now: datetime) -> dict[str, Use]:
+    """The use of chairs, nurses and clinicians at the chosen locations, each by its own clocks."""
+    calendar = Calendar(rows)
+    booked = {(row["location_id"], row["who"]): row for row in rows["spans"]}
+    found = dict.fromkeys(WHO, NOTHING)
+    for place in rows["zones"]:
+        tz = ZoneInfo(place["time_zone"])
+        today = now.astimezone(tz).date()
+        last = min(filters.until or today, today)
+        opened = _date(place["first_day"]) or today
+        first = max(filters.since or opened, opened)
+        days = [first + timedelta(days=number) for number in range(max(0, (last - first).days + 1))]
+        for who in WHO:
+            work = calendar.chairs(place, days) if who == "chair" else calendar.staff(place, who, days)
+            spans = _spans(booked.get((place["id"], who)))
+            found[who] += use_of(work, spans, first=first, last=last, tz=tz)
+    return found
+
+
+def _spans(row: Row | None) -> IntArray:
+    text: Any = row["spans"] if row else ""
+    return np.array(text.split(), dtype=np.int64).reshape(-1, 3)
+
+
+# -- as it is shown ----------------------------------------------------------------------------------------------------
+def section(rows: dict[str, list[Row]], filters: Filters, now: datetime) -> Section:
+    """A figure and a heat map for chairs, nurses and clinicians."""
+    return Section("use", "Use of chairs and people", tuple(_items(uses(rows, filters, now))), HOW)
+
+
+def _items(found: Mapping[str, Use]) -> Iterator[Item]:
+    for who, use in found.items():
+        yield _figure(who, use)
+    for who, use in found.items():
+        if use.weekdays:
+            yield _heat(who, use)
+
+
+def _figure(who: str, use: Use) -> Figure:
+    booked, there = use.minutes
+    return Figure(
+        key=f"use-{who}",
+        title=f"{WHO[who]}: time used",
+        definition=WHAT[who],
+        source=SOURCE,
+        unit=Unit.PERCENT,
+        value=share(booked, there) if there else None,
+        has_list=False,
+        words=f"{booked / 60:,.0f} of {there / 60:,.0f} hours" if there else "No hours in this period",
+    )
+
+
+def _heat(who: str, use: Use) -> Chart:
+    return Chart(
+        table=Table(
+            key=f"heat-{who}",
+            title=f"{WHO[who]}: time used by hour and weekday",
+            definition=f"{WHAT[who]} In percent; empty where there were no minutes.",
+            source=SOURCE,
+            columns=(
+                Column("weekday", "Weekday"),
+                *(Column(f"h{hour:02d}", f"{hour:02d}", Kind.NUMBER, Unit.PERCENT) for hour in use.hours),
+            ),
+            rows=tuple((DAYS[day], *(use.share(day, hour) for hour in use.hours)) for day in use.weekdays),
+        ),
+        drawing=Drawing.HEAT,
+        x_title="Hour of the day",
+        y_title="Weekday",
+    )
