@@ -33,9 +33,10 @@ class Entry:
         return "rail-count" if self.url.startswith("/worklists/") else f"rail-count-{self.url.strip('/')}"
 
 
-# label, icon, name of the address, the beginning of the addresses that belong to it, who sees it.
+RailRow = tuple[str, str, str, str | None, Can | tuple[Can, ...]]
+# label, icon, name of the address, the beginning of the addresses that belong to it, who sees it (any of several).
 # Other packages stand here as strings only: the place does not know them.
-RAIL = (
+RAIL: tuple[RailRow, ...] = (
     ("Today", "sun", "courses:today", None, Can.VIEW_CALENDAR),
     ("Calendar", "calendar", "courses:calendar", "/calendar/", Can.VIEW_CALENDAR),
     ("Chairs", "armchair", "board:board", "/chairs/", Can.VIEW_CALENDAR),
@@ -44,6 +45,13 @@ RAIL = (
     ("Worklists", "list-check", "worklists:all", "/worklists/", Can.VIEW_WORKLISTS),
     ("Messages", "messages", "outbox:list", "/messages/", Can.VIEW_MESSAGES),
     ("Courses", "timeline", "courses:list", "/courses/", Can.VIEW_COURSE),
+    (
+        "Reports",
+        "chart-bar",
+        "reports:index",
+        "/reports/",
+        (Can.VIEW_OUTCOME_REPORTS, Can.VIEW_OPERATION_REPORTS),
+    ),
     ("Drug log", "bottle", "stock:lots", "/stock/", Can.VIEW_STOCK),
     ("Protocols", "clipboard-list", "courses:protocols", "/protocols/", Can.VIEW_PROTOCOL),
 )
@@ -60,7 +68,7 @@ LOCATION_FACTS = (
     "patients.services.messages.outbox.messages_waiting",
 )
 """What is counted for each location on every page: annotations, named as strings for the same reason."""
-RAIL_FOOT = (("Set-up", "settings", "setup:index", "/setup/", Can.EDIT_SETUP),)
+RAIL_FOOT: tuple[RailRow, ...] = (("Set-up", "settings", "setup:index", "/setup/", Can.EDIT_SETUP),)
 
 
 def active_locations(request: HttpRequest) -> list[Location]:
@@ -114,7 +122,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 
     place = current_location(request)
 
-    def entries(rows: tuple[tuple[str, str, str, str | None, Can], ...]) -> list[Entry]:
+    def entries(rows: tuple[RailRow, ...]) -> list[Entry]:
         return [
             Entry(
                 label,
@@ -123,8 +131,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
                 request.path.startswith(prefix) if prefix else request.path == url,
                 *rail_count(name, place),
             )
-            for label, icon, name, prefix, capability in rows
-            if person.can(capability)
+            for label, icon, name, prefix, needs in rows
+            if any(person.can(one) for one in (needs if isinstance(needs, tuple) else (needs,)))
             for url in [reverse(name)]
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,19 @@ def record_reading(
     if not reason and AccessLog.objects.filter(**facts, at__gt=now - QUIET, at__lte=now).exists():
         return None
     return AccessLog.objects.create(at=now, reason=reason[:200], **facts)
+
+
+def record_readings(
+    *, by: User, subject_ids: Iterable[int], page: str, path: str, now: datetime, reason: str
+) -> list[AccessLog]:
+    """A reading of each of these patients stands in the log, whatever was logged before; one query.
+
+    Args:
+        subject_ids: of the patients whose names were shown together (``patient.resource_id``).
+        reason: why their names were opened; other arguments as for ``record_reading``.
+    """
+    told = {"user": by, "page": page[:80], "path": path[:300], "at": now, "reason": reason[:200]}
+    return AccessLog.objects.bulk_create(AccessLog(subject_id=one, **told) for one in sorted(set(subject_ids)))
 
 
 def readings(

@@ -24,6 +24,7 @@ urlpatterns = [
     path("stock/", include("courses.urls.stock")),
     path("courses/<int:pk>/", include("courses.urls.following")),
     path("worklists/", include("courses.urls.worklists")),
+    path("reports/", include("courses.urls.reports")),
     path("offer/", include("courses.urls.offers")),
     path("", include("courses.urls")),
 ]

@@ -81,7 +81,7 @@ def choices() -> Choices:
     protocols = Protocol.objects.filter(pk__in=_ids("protocol_version__protocol"))
     person = Coalesce(NullIf(Trim(Concat("first_name", Value(" "), "last_name")), Value("")), "username")
     rows = _named("location", Location.objects.filter(pk__in=_ids("location")), "name").union(
-        _named("protocol", protocols, Concat(Subquery(title), Value(" ("), "slug", Value(")"))),
+        _named("protocol", protocols, Concat(Subquery(title), Value(" ("), Cast("slug", CharField()), Value(")"))),
         _named("prescriber", User.objects.filter(pk__in=_ids("prescriber")), person),
         *(_texts(name) for name in ("severity", "referrer", "indication")),
         all=True,

@@ -43,8 +43,13 @@ class Facts:
     counts: Counts
     groups: Mapping[str, Group]
     words: TermWords
-    condition: str  # whose publications stand beside; "" where several conditions are mixed
+    conditions: Mapping[str, int]  # how many courses treat each
     survival: Survival
+
+    @property
+    def condition(self) -> str:
+        """Whose publications stand beside; "" where none would speak of this group."""
+        return references.group_of(self.conditions)
 
     @property
     def when(self) -> str:
@@ -93,9 +98,14 @@ def headline(facts: Facts) -> Section:
 
 
 def _mixed(facts: Facts) -> str:
-    if facts.condition or not facts.counts.plain("started"):
+    if not references.is_mixed(facts.conditions):
         return ""
-    return "These courses treat several conditions: choose one to see what was published about it beside each figure."
+    if facts.condition:
+        return (
+            "Most of these courses treat depression, and the published figures are about it. Choose a condition to "
+            "compare like with like."
+        )
+    return "These courses treat several conditions. Choose one to see what was published about it beside each figure."
 
 
 def _completed(facts: Facts) -> Figure:
@@ -234,7 +244,7 @@ def _lost_row(counts: Counts, k: int, *, is_last: bool) -> tuple[Cell, ...]:
         f"infusion {k}{' or more' if is_last else ''}",
         reached,
         dropped,
-        share(dropped, reached) if reached >= LEAST else few_words(reached) if reached else None,
+        share(dropped, reached) if reached >= LEAST else f"n = {reached}: too few" if reached else None,
         counts.plain(f"ended_{k}"),
         counts.plain(f"running_{k}"),
     )
@@ -249,8 +259,8 @@ def response_section(facts: Facts) -> Section:
     words = facts.words
     ended = (words.baseline, words.evaluable)
     thoughts = (
-        "The answer about thoughts of death or self-harm after an infusion of the series is higher than at the "
-        "baseline by at least 1."
+        "On some day since the first infusion the answer about thoughts of death or self-harm is higher than at the "
+        "baseline, by at least 1."
     )
     items = (
         facts.rate("partial", "Partial response", _joined(words.partial, *ended), words=facts.when),
@@ -316,7 +326,8 @@ def _followed(facts: Facts) -> str:
 def _held(facts: Facts, day: int) -> Figure:
     """How many still responded on a day, estimated with those whose following ended before."""
     curve = facts.survival
-    step = curve.on(day) if curve.n >= LEAST else None
+    is_few = curve.at_risk(day) < LEAST and curve.on(day) is not None
+    step = None if is_few or curve.n < LEAST else curve.on(day)
     return Figure(
         key=f"held-{day}",
         title=f"Still responding after {WEEKS[day]}",
@@ -328,17 +339,20 @@ def _held(facts: Facts, day: int) -> Figure:
         low=step.low if step else None,
         high=step.high if step else None,
         references=references.held(facts.condition, day),
-        is_few=curve.n < LEAST,
-        words=_held_words(curve, step, day),
+        is_few=is_few or curve.n < LEAST,
+        words=_held_words(curve, day),
     )
 
 
-def _held_words(curve: Survival, step: Step | None, day: int) -> str:
+def _held_words(curve: Survival, day: int) -> str:
+    followed = curve.at_risk(day)
     if curve.n < LEAST:
         return few_words(curve.n) if curve.n else "No response to follow yet"
-    if step is None:
-        return f"nobody is followed for {WEEKS[day]} yet"
-    return f"{curve.at_risk(day)} of {curve.n} responders followed so long"
+    if curve.on(day) is None:
+        return f"None of {curve.n} responders is followed for {WEEKS[day]} yet"
+    if followed < LEAST:
+        return f"{followed} of {curve.n} responders followed so long: too few to give a share"
+    return f"{followed} of {curve.n} responders followed so long"
 
 
 def _median(facts: Facts) -> Figure:
@@ -370,7 +384,7 @@ def _median_words(curve: Survival) -> str:
     if curve.n < LEAST:
         return few_words(curve.n) if curve.n else "No response to follow yet"
     if curve.median is None:
-        return f"not reached: more than half of {curve.n} still respond when following ends, on day {curve.last_day}"
+        return f"Not reached: more than half of {curve.n} still respond when following ends, on day {curve.last_day}"
     return f"{curve.events} of {curve.n} responders lost it"
 
 

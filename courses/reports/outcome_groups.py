@@ -63,7 +63,7 @@ def _series() -> dict[str, Group]:
 def _response(at: str, versions: Sequence[Terms]) -> dict[str, Group]:
     """By the end of the series, or by the first score 14 to 31 days after it."""
     end, score, in_remission, missing = _at(at)
-    judged = Q(**{f"{end}__in": [one.value for one in JUDGED]})
+    judged = Q(**{f"{end}__in": [one.name for one in JUDGED]})
     baseline_low = ("baseline too low: not evaluable", Q(is_over=True, is_evaluable=False) & HAS_BASELINE)
     left_out = (
         ("no baseline", Q(is_over=True, baseline__isnull=True)),
@@ -75,9 +75,9 @@ def _response(at: str, versions: Sequence[Terms]) -> dict[str, Group]:
     scored = Q(is_over=True, **{f"{score}__isnull": False}) & HAS_BASELINE
     no_line = "no score of remission for its measure"
     return {
-        "response": Group(Q(**{end: End.RESPONSE.value}), judged, left_out),
-        "partial": Group(Q(**{end: End.PARTIAL.value}), judged, left_out),
-        "non-response": Group(Q(**{end: End.NON_RESPONSE.value}), judged, left_out),
+        "response": Group(Q(**{end: End.RESPONSE.name}), judged, left_out),
+        "partial": Group(Q(**{end: End.PARTIAL.name}), judged, left_out),
+        "non-response": Group(Q(**{end: End.NON_RESPONSE.name}), judged, left_out),
         "remission": Group(in_remission & judged & known, judged & known, (*left_out, (no_line, judged & ~known))),
         "remission-all": Group(
             in_remission & scored & known,
@@ -101,10 +101,10 @@ def _at(at: str) -> tuple[str, str, Q, str]:
 def _course(versions: Sequence[Terms]) -> dict[str, Group]:
     no_baseline = (("no baseline", Q(baseline__isnull=True)),)
     points = _defined(versions, "worsening_points")
-    ended = Q(is_over=True, end__in=[one.value for one in JUDGED])
+    ended = Q(is_over=True, end__in=[one.name for one in JUDGED])
     return {
         **{
-            f"speed-{speed.value}": Group(RESPONDED & Q(speed=speed.value), RESPONDED)
+            f"speed-{speed.value}": Group(RESPONDED & Q(speed=speed.name), RESPONDED)
             for speed in (Speed.EARLY, Speed.GRADUAL, Speed.LATE)
         },
         "responder-lost": Group(

@@ -16,9 +16,8 @@ from clinic.pure.roles import Can
 from courses.models import CourseResult, OutcomeDefinition
 from courses.pure.outcomes.terms import SHIPPED
 from courses.pure.reports.contents import Figure, Report, Section
-from courses.pure.reports.filters import Filters
+from courses.pure.reports.filters import LISTED, Filters
 from courses.pure.reports.outcome_terms import TermWords
-from courses.pure.reports.references import group_of
 from courses.pure.reports.survival import Survival, survival_of
 from courses.reports import outcome_lists, outcome_tables
 from courses.reports.filtering import choices, results, said
@@ -48,6 +47,7 @@ def build(filters: Filters, now: datetime) -> Report:
     return Report(key="outcomes", title="Outcomes", about=said(filters, known), as_of=now, sections=tuple(sections))
 
 
+CONDITIONS = tuple(LISTED["indication"])
 SMALL = "A row of fewer than 5 says only how many they are. Where intervals overlap widely, a difference may be chance."
 
 
@@ -66,7 +66,7 @@ def read(filters: Filters) -> Facts:
         **counted(found),
         **whole_series(),
         terms=ArrayAgg("terms_number", distinct=True, default=[]),
-        indications=ArrayAgg("indication", distinct=True, default=[]),
+        **{f"treats_{one}": Count("pk", filter=Q(indication=one)) for one in CONDITIONS},
     )
     present = [one for one in versions if one.number in totals["terms"]]
     return Facts(
@@ -74,7 +74,7 @@ def read(filters: Filters) -> Facts:
         counts=Counts(totals),
         groups=found,
         words=TermWords(present or [versions[-1]], filters.at),
-        condition=filters.indication or group_of(totals["indications"]),
+        conditions={one: totals[f"treats_{one}"] for one in CONDITIONS if totals[f"treats_{one}"]},
         survival=durability(rows, filters),
     )
 
@@ -102,7 +102,7 @@ KIND = ReportKind(
     can=Can.VIEW_OUTCOME_REPORTS,
     build=build,
     listed=outcome_lists.listed,
-    lead="Whether courses are finished, who responds, and how long it lasts.",
+    about="Whether courses are finished, who responds, and how long it lasts.",
     options=("at", "censor"),
     figures=figures,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from typing import Any, Generic, TypeVar, cast, overload
 
 from django.db.models import Model, QuerySet
@@ -72,6 +73,8 @@ class ReportKind:
         listed: the list with this key, for filters. Raises ``NoSuchListError``.
         filters: which of ``CHOSEN`` it knows how to filter by.
         period: what its period counts: "Started" or "Took place".
+        lead: before the period in words, "started ".
+        about: a sentence under the page's title.
         figures: its figures alone, where that is cheaper than all of it; for the group it is compared with.
     """
 
@@ -82,7 +85,8 @@ class ReportKind:
     listed: Callable[[str, Filters], Listed]
     filters: tuple[str, ...] = CHOSEN
     period: str = "Started"
-    lead: str = ""
+    lead: str = "started "
+    about: str = ""
     options: tuple[str, ...] = ()  # of "at" and "censor"
     figures: Callable[[Filters, datetime], Mapping[str, Figure]] | None = None
 
@@ -104,4 +108,6 @@ def kinds() -> Mapping[str, ReportKind]:
 
 def _kinds() -> Iterator[ReportKind]:
     for module in MODULES:
+        if find_spec(module) is None:
+            continue
         yield cast("ReportKind", import_string(f"{module}.KIND"))

@@ -37,6 +37,7 @@ PUBLIC: dict[str, str] = {
 """Addresses that ask for no capability, with the reason. Anything else needs ``@requires(Can.…)``."""
 
 NARROWER: dict[str, str] = {
+    r"reports:(page|list|index|save|file)": "which report decides: each kind names its own capability (test_report_pages)",
     r"courses:end_infusion": "what is done decides: its own table of capabilities by act is tested with the moves",
 }
 """Addresses whose view asks for more than ``view.capabilities`` say, with the reason. Who lacks all of those is still refused."""
@@ -116,6 +117,9 @@ EXAMPLES: tuple[tuple[str, str, Callable[[World], Any]], ...] = (
     (r".*", "patient_id", lambda w: w.patient.pk),
     (r".*", "booking_id", lambda w: w.booking.pk),
     (r"patients:.*", "kind", lambda _: "problems"),
+    (r"reports:.*", "kind", lambda _: "outcomes"),
+    (r"reports:.*", "key", lambda _: "response"),
+    (r"reports:.*", "saved_id", lambda _: MISSING),
     (r".*", "how", lambda _: "cancel"),
     (r".*", "step", lambda _: "confirm"),
     (r".*", "token", lambda _: UUID(int=7)),

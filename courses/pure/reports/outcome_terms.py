@@ -92,10 +92,8 @@ class TermWords:
 
     @property
     def worsening(self) -> str:
-        return (
-            f"A score after an infusion of the series above the baseline by "
-            f"{self._each(lambda one: scores_words(one.worsening_points, '', 'no number of points'))} points or more."
-        )
+        points = self._each(lambda one: scores_words(one.worsening_points, "by", "by no number of points"))
+        return f"A score on any day since the first infusion lies above the baseline: {points} points or more."
 
     @property
     def relapse(self) -> str:

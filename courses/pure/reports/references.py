@@ -5,7 +5,7 @@ Source: ``courses.pure.outcomes.published`` (clinical.md F2, B1). What fits no c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from courses.pure.outcomes.published import DEPRESSION, HELD, MOOD, Published, medians_for, published_for
@@ -14,11 +14,23 @@ from courses.pure.reports.contents import Reference
 BY_KEY = {one.key: one for one in MOOD}
 
 
-def group_of(indications: Collection[str]) -> str:
-    """The condition whose publications may stand beside a group of courses; "" where they are of several."""
-    if indications and set(indications) <= DEPRESSION:
-        return min(indications)
-    return next(iter(indications)) if len(indications) == 1 else ""
+def group_of(courses: Mapping[str, int]) -> str:
+    """The condition whose publications may stand beside a group: its only one, or depression where most have one.
+
+    Args:
+        courses: how many courses treat each condition.
+    """
+    if not courses:
+        return ""
+    depressed = {one: n for one, n in courses.items() if one in DEPRESSION}
+    if 2 * sum(depressed.values()) > sum(courses.values()):
+        return max(depressed, key=lambda one: depressed[one])
+    return next(iter(courses)) if len(courses) == 1 else ""
+
+
+def is_mixed(courses: Mapping[str, int]) -> bool:
+    """Whether publications about one condition do not speak of all of them."""
+    return len({"depression" if one in DEPRESSION else one for one in courses}) > 1
 
 
 def responses(indication: str) -> tuple[Reference, ...]:
