@@ -76,6 +76,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "clinic.urls"
+CSRF_FAILURE_VIEW = "patients.views.sorry.csrf_failure"
 WSGI_APPLICATION = "clinic.wsgi.application"
 TEMPLATES = [
     {

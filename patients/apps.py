@@ -29,7 +29,7 @@ class PatientsConfig(AppConfig):
         acts = "patients.services.messages.consultation_acts"
         register_acts(
             BookingKind.CONSULTATION,
-            VisitActs(choices=f"{acts}.choices", move=f"{acts}.move", cancel=f"{acts}.cancel", sheet=f"{acts}.sheet"),
+            VisitActs(choices=f"{acts}.choices", move=f"{acts}.move", cancel=f"{acts}.cancel", sheet=f"{acts}.sheets"),
         )
         register_figures("patients.services.messages.figures.figures")
         tracking.connect(on_mail_event, dispatch_uid="patients mail events")

@@ -44,12 +44,12 @@ def icon(name: str, css: str = "", label: str = "") -> SafeString:
 
 @register.filter
 def clock(value: datetime | time | None, location: Location | None = None) -> str:
-    """Hours and minutes, "10:00" (Spanish "10:00 a.m."); an instant is shown on the location's clocks."""
+    """Hours and minutes, "10:00" (to patients "10:00 AM", "10:00 a.m."), on the location's clocks."""
     if isinstance(value, datetime):
         value = (location.local(value) if location else value).time()
     if value is None:
         return ""
-    language = _other_language()
+    language = _patients_language()
     if not language:
         return value.strftime("%H:%M")
     return say_clock(value, language).replace(" ", "\u00a0")  # "1:00" and "p.m." stay on one line
@@ -57,25 +57,25 @@ def clock(value: datetime | time | None, location: Location | None = None) -> st
 
 @register.filter
 def day(value: datetime | date | None, location: Location | None = None) -> str:
-    """A day as the clinic says it: "Thu 7 Jan"."""
+    """A day as the clinic says it, "Thu 7 Jan"; to patients as their messages say it, "Thu, Jan 7"."""
     if not value:
         return ""
-    local, language = _local(value, location), _other_language()
+    local, language = _local(value, location), _patients_language()
     return say_day(local, language) if language else format_date(local, "D j M")
 
 
 @register.filter
 def day_year(value: datetime | date | None, location: Location | None = None) -> str:
-    """A day with its year: "Thu 7 Jan 2027"."""
+    """A day with its year, "Thu 7 Jan 2027"; to patients "Thu, Jan 7, 2027"."""
     if not value:
         return ""
-    local, language = _local(value, location), _other_language()
+    local, language = _local(value, location), _patients_language()
     return say_day_year(local, language) if language else format_date(local, "D j M Y")
 
 
 @register.filter
 def moment(value: datetime | None, location: Location | None = None) -> str:
-    """A day and a time: "Thu 7 Jan, 10:00"."""
+    """A day and a time, "Thu 7 Jan, 10:00"; to patients "Thu, Jan 7, 10:00 AM"."""
     return f"{day(value, location)}, {clock(value, location)}" if value else ""
 
 
@@ -83,10 +83,13 @@ def _local(value: datetime | date, location: Location | None) -> datetime | date
     return location.local(value) if location and isinstance(value, datetime) else value
 
 
-def _other_language() -> str:
-    """The language of a patient's page that is not in English; empty for English, which has the clinic's own way."""
-    language = get_language() or ""
-    return "" if language.startswith("en") else language
+def _patients_language() -> str:
+    """The language of a patient's page, whose days and clocks are those of their messages; empty on pages of the staff.
+
+    Staff read under ``LANGUAGE_CODE``. Whatever a patient reads is made inside ``speaking``: "es", and "en" as well.
+    """
+    language = get_language() or settings.LANGUAGE_CODE
+    return "" if language == settings.LANGUAGE_CODE else language
 
 
 @register.filter

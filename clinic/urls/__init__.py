@@ -28,3 +28,9 @@ urlpatterns = [
     path("offer/", include("courses.urls.offers")),
     path("", include("courses.urls")),
 ]
+
+# Patients read these pages in their own language, staff in the house's (as strings, for the same reason).
+handler400 = "patients.views.sorry.bad_request"
+handler403 = "patients.views.sorry.forbidden"
+handler404 = "patients.views.sorry.not_found"
+handler500 = "patients.views.sorry.failed"

@@ -14,6 +14,7 @@ from clinic.models import Allocation, AllocationRole, Booking, BookingKind, Book
 from clinic.models.bookings import UPCOMING_STATUSES
 from clinic.pure.visits import STAMPS, Step, label
 from patients.models import Phone
+from patients.services.messages.acts import patients_act
 
 if TYPE_CHECKING:
     from courses.models import InfusionVisit
@@ -74,6 +75,7 @@ class VisitCard:
     blocked: tuple[Taken, ...] = ()  # everything that blocked time takes
     since: datetime | None = None  # when the visit reached its status
     pencilled_until: datetime | None = None  # the series is only held until then
+    by_patient: str = ""  # "by link" where the patient confirmed, moved or cancelled it; empty where staff did
     booking: Booking | None = field(default=None, repr=False, compare=False)  # what the card was made of
 
     @property
@@ -155,7 +157,9 @@ def visits_between(
         .select_related(
             "subject__patient", "infusion_visit__infusion__phase__course", *(INFUSION_DAY if with_day else ())
         )
-        .annotate(has_phone=Exists(Phone.objects.filter(patient__resource=OuterRef("subject"))))
+        .annotate(
+            has_phone=Exists(Phone.objects.filter(patient__resource=OuterRef("subject"))), by_patient=patients_act()
+        )
         .prefetch_related(
             Prefetch("allocations", Allocation.objects.select_related("resource__user").order_by("role", "id"))
         )
@@ -197,6 +201,7 @@ def card(booking: Booking) -> VisitCard:
         blocked=_each_once(one for one in taken if one.role == AllocationRole.BLOCKED),
         pencilled_until=infusion.phase.course.pencilled_until if infusion else None,
         since=getattr(booking, STAMPS[Step(booking.status)]) if booking.status in STAMPS else None,
+        by_patient=getattr(booking, "by_patient", ""),
         booking=booking,
     )
 

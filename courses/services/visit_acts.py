@@ -45,7 +45,7 @@ HERE = "courses.services.visit_acts"
 
 def register() -> None:
     """Patients change their infusions by a link, take offers by one, and read the sheet for home."""
-    acts = VisitActs(choices=f"{HERE}.choices", move=f"{HERE}.move", cancel=f"{HERE}.cancel", sheet=f"{HERE}.sheet")
+    acts = VisitActs(choices=f"{HERE}.choices", move=f"{HERE}.move", cancel=f"{HERE}.cancel", sheet=f"{HERE}.sheets")
     register_acts(BookingKind.INFUSION, acts)
     register_page(Purpose.OFFER, "courses.views.offer.by_message")
     register_page(Purpose.SHEET, "courses.views.home_sheet.by_message")
@@ -100,13 +100,22 @@ def cancel(opened: Opened, *, reason: str, now: datetime) -> None:
         raise ActRefusedError(Why.CHANGED) from error
 
 
-def sheet(opened: Opened) -> Sheet:
-    """How to prepare. Source: clinical.md D2, A 107, 108, 110-113, C8 (one fasting profile and no other)."""
-    booking, visit = _booking(opened), _visit(opened)
-    chosen = InfusionDaySettings.objects.filter(location=booking.location).first() or InfusionDaySettings()
-    is_nasal = visit.infusion.phase.protocol_version.protocol.route == Route.NASAL
-    profile = fasting_profile_of(chosen.fasting_profile, is_nasal=is_nasal)
-    return Sheet((_eating(profile, booking.start), *_rest()))
+def sheets(visits: Sequence[Booking]) -> dict[int, Sheet]:
+    """How to prepare, by visit. Two queries. See ``acts.Prepare``.
+
+    Source: clinical.md D2, A 107, 108, 110-113, C8 (one fasting profile and no other).
+    """
+    rows = InfusionVisit.objects.filter(booking__in=visits, outcome=VisitOutcome.OPEN)
+    routes = dict(rows.values_list("booking", "infusion__phase__protocol_version__protocol__route"))
+    places = {one.location_id for one in visits}
+    profiles = dict(InfusionDaySettings.objects.filter(location__in=places).values_list("location", "fasting_profile"))
+    found: dict[int, Sheet] = {}
+    for one in visits:
+        if one.pk in routes:
+            chosen = profiles.get(one.location_id, InfusionDaySettings().fasting_profile)
+            profile = fasting_profile_of(chosen, is_nasal=routes[one.pk] == Route.NASAL)
+            found[one.pk] = Sheet((_eating(profile, one.start), *_rest()))
+    return found
 
 
 # -- the sheet ---------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ def by_message(request: HttpRequest, opened: Opened) -> HttpResponseBase:
     left = _discharge(opened.booking)
     if left is None:
         raise LinkRefusedError(Refusal.GONE, opened.message)
-    context = page_around(opened) | {
+    context = page_around(request, opened) | {
         # The usual lines have translations; a clinic's own text stays as it was written.
         "lines": [gettext(line.strip()) for line in left.instructions.splitlines() if line.strip()],
         "no_driving_until": left.no_driving_until,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pghistory
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -38,7 +38,7 @@ from patients.services.intake_settings import public_settings_of, usual_settings
 from patients.services.languages import speaking
 from patients.services.messages.clocks import clocks_of
 from patients.services.messages.links import LinkRefusedError, Opened, Refusal, note_opened
-from patients.views.language import in_asked_language
+from patients.views.language import chosen_language, in_asked_language, onward, switch_of
 
 RATE = "60/m"
 """By address. A waiting room may answer through one address."""
@@ -83,7 +83,7 @@ def offer(request: HttpRequest, token: str) -> HttpResponseBase:
     if answer is None:
         return _unclear(request, read_link(token, now=now))
     answer(token, now=now)
-    return redirect("offer:offer", token)
+    return onward(request, "offer:offer", token)
 
 
 def by_message(request: HttpRequest, opened: Opened) -> HttpResponseBase:
@@ -101,7 +101,7 @@ def by_message(request: HttpRequest, opened: Opened) -> HttpResponseBase:
         note_opened(opened.message, now=now, said=said if shown.reply in ANSWERED else "The offer was too late.")
     except UnknownOfferError as error:
         raise LinkRefusedError(Refusal.GONE, opened.message) from error
-    return redirect("public:visit_link", opened.token)
+    return onward(request, "public:visit_link", opened.token)
 
 
 # -- parts -------------------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def _refusal(request: HttpRequest) -> HttpResponseBase | None:
         return render(request, "courses/offer/too_often.html", context, status=HTTPStatus.TOO_MANY_REQUESTS)
     length = number_in(request.META.get("CONTENT_LENGTH") or "0")
     if length is None or length > LARGEST_FORM:
-        return HttpResponse(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return render(request, "courses/offer/too_big.html", context, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     return None
 
 
@@ -150,5 +150,5 @@ def _page(
         "differs": clocks.differ(slot.start),
         "problem": problem,
     }
-    with speaking(patient.language):
-        return render(request, "courses/offer/offer.html", context, status=status)
+    with speaking(chosen_language(request) or patient.language):
+        return render(request, "courses/offer/offer.html", context | switch_of(request), status=status)

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.utils.dates import WEEKDAYS
 from django.utils.text import capfirst
 from django.utils.translation import gettext
@@ -206,6 +207,11 @@ class PublicRequestForm(RequestForm):
         except signing.SignatureExpired:
             return UUID(number)
         raise ValidationError(_("That was very quick. Look over your answers and send them once more."), code="quick")
+
+    def keep(self, typed: QueryDict) -> None:
+        """The form shows what was typed, and judges nothing yet: it was sent only to see it in another language."""
+        shown = {name: field.widget.value_from_datadict(typed, {}, name) for name, field in self.fields.items()}
+        self.initial |= {name: value for name, value in shown.items() if value} | {"homepage": ""}
 
     def shown_again(self) -> None:
         """The refused form can be sent again: its stamp counts, and what a program put into the trap is gone."""

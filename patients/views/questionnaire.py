@@ -14,7 +14,7 @@ from typing import Any
 
 import pghistory
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -49,7 +49,7 @@ from patients.services.measure_links import (
     open_link,
     save_answer,
 )
-from patients.views.language import in_asked_language
+from patients.views.language import chosen_language, in_asked_language, is_switch, onward, switch_of
 
 RATE = "300/m"
 """By address. A question takes three requests; a waiting room may answer through one address."""
@@ -90,7 +90,7 @@ def questionnaire(request: HttpRequest, token: str) -> HttpResponseBase:
     link = begin(token, now=now) if request.method == "POST" else open_link(token, now=now)
     steps = steps_of(link.measures)
     if request.method == "POST":
-        return _to(token, first_open(steps, link.draft))
+        return _to(request, token, first_open(steps, link.draft))
     context = _page(request, link, token) | {
         "minutes": minutes_for(steps),
         "questions": len(steps),
@@ -122,7 +122,7 @@ def review(request: HttpRequest, token: str) -> HttpResponseBase:
         except NothingAnsweredError:
             status = HTTPStatus.UNPROCESSABLE_ENTITY
         else:
-            return redirect("public:questionnaire_done", token)
+            return onward(request, "public:questionnaire_done", token)
     link = open_link(token, now=now)
     steps = steps_of(link.measures)
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -199,8 +199,8 @@ def _spoken(
     request: HttpRequest, link: MeasureLink, page: str, context: dict[str, Any], *, status: int = HTTPStatus.OK
 ) -> HttpResponse:
     """A page in the language of the patient. The questions themselves stay in the words in which they are on file."""
-    with speaking(link.patient.language):
-        context |= {"is_translated": translation.get_language() != ENGLISH}
+    with speaking(chosen_language(request) or link.patient.language):
+        context |= switch_of(request) | {"is_translated": translation.get_language() != ENGLISH}
         return render(request, f"patients/questionnaire/{page}.html", context, status=status)
 
 
@@ -225,22 +225,20 @@ def _step(link: MeasureLink, measure: str, item: int) -> Step:
     return step
 
 
-def _to(token: str, step: Step | None, *, note: str = "") -> HttpResponseBase:
+def _to(request: HttpRequest, token: str, step: Step | None, *, note: str = "") -> HttpResponseBase:
     """To a question, or to everything once more."""
-    answer = (
-        redirect("public:questionnaire_review", token)
-        if step is None
-        else redirect("public:questionnaire_question", token, step.measure.code, step.item.number)
-    )
-    if note:
-        answer["Location"] += f"?note={note}"
-    return answer
+    if step is None:
+        return onward(request, "public:questionnaire_review", token, note=note)
+    return onward(request, "public:questionnaire_question", token, step.measure.code, step.item.number, note=note)
 
 
 def _answer(request: HttpRequest, token: str, measure: str, item: int, now: datetime) -> HttpResponseBase:
     given, is_skip = request.POST.get("value", ""), "skip" in request.POST
     value = None if is_skip else number_in(given)
     is_autosave = bool(request.headers.get(AUTOSAVE_HEADER))
+    if is_switch(request):  # the answer that was chosen stands in the other language too; "Next" saves it
+        link = open_link(token, now=now)
+        return _question(request, link, token, _step(link, measure, item), typed=value)
     if value is None and not is_skip:
         link = open_link(token, now=now)
         problem = _("Choose an answer, or skip this question.") if not given else NOT_AN_ANSWER
@@ -259,11 +257,17 @@ def _answer(request: HttpRequest, token: str, measure: str, item: int, now: date
     steps = steps_of(link.measures)
     step = _step(link, measure, item)
     after = None if "review" in request.POST else next(iter(steps[step.number :]), None)
-    return _to(token, after, note=overlap.value)
+    return _to(request, token, after, note=overlap.value)
 
 
-def _question(
-    request: HttpRequest, link: MeasureLink, token: str, step: Step, *, problem: str | Promise = ""
+def _question(  # noqa: PLR0913 (what the page is made of)
+    request: HttpRequest,
+    link: MeasureLink,
+    token: str,
+    step: Step,
+    *,
+    problem: str | Promise = "",
+    typed: int | None = None,
 ) -> HttpResponseBase:
     steps = steps_of(link.measures)
     before = steps[step.number - 2] if step.number > 1 else None
@@ -272,7 +276,7 @@ def _question(
     context = _page(request, link, token) | {
         "step": step,
         "before": before,
-        "chosen": chosen,
+        "chosen": chosen if typed is None else typed,
         "seen": "" if chosen is None else chosen,
         "is_skipped": chosen is None and step.is_reached(link.draft),
         "percent": round(100 * (step.number - 1) / step.total),

@@ -146,10 +146,10 @@ def test_the_sheet_has_first_name_phone_crisis_lines_and_neither_drug_nor_diagno
     for one in (
         f"For {day.patient.given_name},",
         "until tomorrow, after a full night&#x27;s sleep, and at least 24 hours",
-        "24 hours are over on Tue 6 Apr, 10:40",
+        "At least until Tue, Apr 6, 10:40 AM",
         "(212) 555-0100",
         "988",
-        "Wed 7 Apr, 10:00",
+        "Wed, Apr 7, 10:00 AM",
         "Drink enough and rest",
     ):
         assert one in words

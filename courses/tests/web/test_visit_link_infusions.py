@@ -200,8 +200,8 @@ def test_the_sheet_says_exact_times_by_the_clinics_fasting_profile(client: Clien
     """clinical.md D2, default: solids 6 h, clear liquids 2 h before; 10:00 makes 04:00 and 08:00."""
     start_at(ada, 4, at(april(12), "10:00"))
     said = prepared(client, ada)
-    assert "until 04:00 Mon 12 Apr" in said
-    assert "until 08:00 Mon 12 Apr" in said
+    assert "until 4:00 AM Mon, Apr 12" in said
+    assert "until 8:00 AM Mon, Apr 12" in said
     for part in ("Somebody has to take you home", "Comfortable clothes", "as your prescriber ordered", "water"):
         assert part in said
 
@@ -209,9 +209,9 @@ def test_the_sheet_says_exact_times_by_the_clinics_fasting_profile(client: Clien
 @pytest.mark.parametrize(
     ("profile", "shown", "hidden"),
     [
-        ("article_4h", ["until 06:00"], ["08:00", "04:00"]),
-        ("article_6h", ["until 04:00"], ["08:00"]),
-        ("asa_2017", ["until 02:00", "until 04:00", "until 08:00"], []),
+        ("article_4h", ["until 6:00 AM"], ["8:00 AM", "4:00 AM"]),
+        ("article_6h", ["until 4:00 AM"], ["8:00 AM"]),
+        ("asa_2017", ["until 2:00 AM", "until 4:00 AM", "until 8:00 AM"], []),
     ],
 )
 def test_one_profile_counts_and_no_other_is_told(
@@ -229,7 +229,7 @@ def test_the_sheet_is_on_the_patients_clocks(client: Client, ada: Booked) -> Non
     Patient.objects.filter(pk=ada.patient.pk).update(time_zone="America/Los_Angeles")
     start_at(ada, 4, at(april(12), "08:00"))
     said = prepared(client, ada)
-    assert "until 23:00 Sun 11 Apr" in said  # 6 h before 05:00 on Monday over there
+    assert "until 11:00 PM Sun, Apr 11" in said  # 6 h before 05:00 on Monday over there
     assert "All times are on the clocks in Los Angeles" in said
 
 
@@ -240,8 +240,8 @@ def test_over_the_night_on_which_the_clocks_change_the_hours_are_real(client: Cl
     booking = visit_of(ada, 4)
     message = make_message(ada.patient, ada.clinic.location, now=timezone.now(), booking=booking)
     said = words(client.get(page_of(message, "prepare")))
-    assert "until 00:00 Sun 14 Mar" in said
-    assert "until 05:00 Sun 14 Mar" in said
+    assert "until 12:00 AM Sun, Mar 14" in said
+    assert "until 5:00 AM Sun, Mar 14" in said
 
 
 def test_no_page_names_the_drug_or_the_treatment(client: Client, ada: Booked) -> None:
@@ -268,7 +268,7 @@ def test_an_offer_is_taken_by_the_link_of_a_message_and_only_by_its_patient(clie
     url = page_of(message, "link", Purpose.OFFER)
     said = words(client.get(url))
     assert "Hello Mei" in said
-    assert "Mon 12 Apr, 08:00" in said
+    assert "Mon, Apr 12, 8:00 AM" in said
     assert SlotOffer.objects.get().state == OfferState.OPEN
     assert client.post(url, {"answer": "maybe"}).status_code == 422
     answer = client.post(url, {"answer": "yes"}, follow=True)

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from clinic.edge.access import requires, staff
@@ -29,6 +30,7 @@ from courses.services.moves import ChangeRefusedError
 from courses.services.visits import undo_step
 from courses.views.infusion.frame import Section, State, desk_or_404, done, refused
 from patients.services.intake_settings import public_settings_of
+from patients.services.languages import known, speaking
 from patients.services.messages.addressing import choose_for
 
 NAME = "discharge"
@@ -196,12 +198,18 @@ def aftercare(request: HttpRequest, booking_id: int) -> HttpResponseBase:
         record_reading(by=user, subject_id=subject, page="Sheet to take home", path=request.path, now=desk.now)
     since = services.over_at(desk)
     left = desk.discharge
+    spoken, said = known(desk.patient.language), left.instructions if left else services.instructions_of(desk)
+    with speaking(spoken):  # the usual lines have translations; a clinic's own text stays as it was written
+        lines = [gettext(one.strip()) for one in said.splitlines() if one.strip()]
+        driving = gettext(driving_line(is_nasal=desk.is_nasal))
     context = {
         "desk": desk,
         "place": desk.place,
         "patient": desk.patient,
-        "lines": [one for one in (left.instructions if left else services.instructions_of(desk)).splitlines() if one],
-        "driving": driving_line(is_nasal=desk.is_nasal),
+        "first_name": desk.patient.preferred_name or desk.patient.given_name,
+        "spoken": spoken,
+        "lines": lines,
+        "driving": driving,
         "no_driving_until": left.no_driving_until if left else (no_driving_until(since) if since else None),
         "next_visit": services.next_visit(desk),
         "message": message_of(left.pk, desk.booking.pk) if left else None,

@@ -9,12 +9,14 @@ the new one before anything happens (``ChangedError``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from django.db.models import Case, CharField, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce
 from django.utils.module_loading import import_string
 
 from clinic.models import Booking, BookingKind, BookingStatus, Location
@@ -22,11 +24,19 @@ from clinic.models.bookings import UPCOMING_STATUSES
 from clinic.services import bookings
 from clinic.services.bookings import BookingRefusedError
 from clinic.services.recorded import recorded
-from patients.models import IntakeSettings, Message
+from patients.models import IntakeSettings, Message, MessageStep
 from patients.pure.messages.sheets import Sheet
 from patients.services.messages.links import Opened, mark_opened, note, note_opened
 
 BY_LINK = "by the patient, by a link"
+BY_TEXT = "Confirmed by text message."
+SHOWN = (
+    (f"Confirmed {BY_LINK}", "by link"),
+    (f"Moved {BY_LINK}", "moved by link"),
+    (f"Cancelled {BY_LINK}", "by link"),
+    (BY_TEXT, "by text"),
+)
+"""How the history of a message begins where the patient did something, and what stands beside the visit's status."""
 LONGEST_REASON = 120
 OFFERED = 12
 """[D] So many other times are shown at once."""
@@ -83,8 +93,11 @@ class CancelIt(Protocol):
 
 
 class Prepare(Protocol):
-    def __call__(self, opened: Opened) -> Sheet:
-        """How to prepare, in the language that is switched on; clock times are instants."""
+    def __call__(self, bookings: Sequence[Booking]) -> Mapping[int, Sheet]:
+        """How to prepare for each visit, by its id, in the language that is switched on; clock times are instants.
+
+        As many queries for one as for fifty. A visit that is over, or that another one replaced, is left out.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +127,26 @@ def register_page(purpose: str, view: str) -> None:
 def page_of(purpose: str) -> str:
     """The registered view's dotted name; empty where there is none."""
     return _pages.get(purpose, "")
+
+
+# -- who did it --------------------------------------------------------------------------------------------------------
+
+
+def patients_act() -> Coalesce:
+    """An annotation of bookings: what the patient did to bring the visit where it stands; empty where staff did.
+
+    The line in the message's history and the stamp of the visit are of the same instant. A later act of staff has
+    another stamp, so it is never said to be the patient's.
+    """
+    steps = MessageStep.objects.filter(
+        Q(at=OuterRef("confirmed_at"), message__booking__status=BookingStatus.CONFIRMED)
+        | Q(at=OuterRef("ended_at"), message__booking__status=BookingStatus.CANCELLED),
+        message__booking=OuterRef("pk"),
+        by=None,
+    )
+    said = Case(*(When(text__startswith=begins, then=Value(word)) for begins, word in SHOWN), default=Value(""))
+    found = steps.annotate(said=said).exclude(said="").order_by("-id").values("said")[:1]
+    return Coalesce(Subquery(found, output_field=CharField()), Value(""))
 
 
 # -- where a visit stands ----------------------------------------------------------------------------------------------
@@ -272,9 +305,26 @@ def cancel(opened: Opened, *, reason: str, seen: datetime | None, intake: Intake
 
 
 def sheet(opened: Opened) -> Sheet:
-    """How to prepare for the visit."""
-    found: Prepare = import_string(_acts_of(_visit(opened)).sheet)
-    return found(opened)
+    """How to prepare for the visit.
+
+    Raises:
+        ActRefusedError: CALL, when there is nothing to prepare for.
+    """
+    booking = _visit(opened)
+    found = sheets_of([booking]).get(booking.pk)
+    if found is None:
+        raise ActRefusedError(Why.CALL)
+    return found
+
+
+def sheets_of(visits: Sequence[Booking]) -> dict[int, Sheet]:
+    """How to prepare for each of the visits that has a sheet; asked once for each kind of visit."""
+    found: dict[int, Sheet] = {}
+    for kind in dict.fromkeys(BookingKind(one.kind) for one in visits):
+        if kind in _acts:
+            prepare: Prepare = import_string(_acts[kind].sheet)
+            found |= prepare([one for one in visits if one.kind == kind])
+    return found
 
 
 def has_sheet(booking: Booking) -> bool:

@@ -77,8 +77,14 @@ def cancel(opened: Opened, *, reason: str, now: datetime) -> None:
         raise ActRefusedError(Why.CHANGED) from error
 
 
-def sheet(opened: Opened) -> Sheet:
-    """What to bring. Source: clinical.md A 92-99, 112 (history, earlier treatments, medicines)."""
+def sheets(visits: Sequence[Booking]) -> dict[int, Sheet]:
+    """What to bring, by visit. One query. See ``acts.Prepare``."""
+    modes = dict(Consultation.objects.filter(booking__in=visits).values_list("booking", "mode"))
+    return {one.pk: _sheet(VisitMode(modes[one.pk])) for one in visits if one.pk in modes}
+
+
+def _sheet(mode: VisitMode) -> Sheet:
+    """Source: clinical.md A 92-99, 112 (history, earlier treatments, medicines)."""
     bring = Part(
         "clipboard-list",
         _("Please have with you"),
@@ -89,7 +95,7 @@ def sheet(opened: Opened) -> Sheet:
             _("Your questions. Write them down; there is time for them."),
         ),
     )
-    if _consultation(opened).mode == VisitMode.VIDEO:
+    if mode is VisitMode.VIDEO:
         where = Part(
             "video",
             _("By video"),

@@ -32,7 +32,7 @@ from patients.models import (
 from patients.pure.messages.answers import Word, meaning_of
 from patients.services.contact_consents import record_contact_consent
 from patients.services.languages import speaking
-from patients.services.messages.acts import ActRefusedError, confirm_visit
+from patients.services.messages.acts import BY_TEXT, ActRefusedError, confirm_visit
 from patients.services.messages.addressing import zone_of
 from patients.services.messages.wording import phone_of
 
@@ -203,7 +203,7 @@ def _confirm(sender: Sender, row: IncomingMessage, *, now: datetime) -> Done:
         return Done(False, why_not, _thanks(sender, row, now=now))
     asked = sender.last if sender.last and sender.last.booking_id == booking.pk else None
     try:
-        is_confirmed = confirm_visit(booking, message=asked, said="Confirmed by text message.", now=now)
+        is_confirmed = confirm_visit(booking, message=asked, said=BY_TEXT, now=now)
     except ActRefusedError:
         is_confirmed = False
     if not is_confirmed:

@@ -95,7 +95,7 @@ def test_from_the_first_page_to_thank_you_with_nothing_but_forms(client: Client,
         "about 2 minutes",
         "Who reads it",
         "around the clock",
-        "until Mon 11 Jan, 10:00",
+        "until Mon, Jan 11, 10:00 AM",
     ):
         assert words in first
     step = client.post(start(token)).headers["Location"]

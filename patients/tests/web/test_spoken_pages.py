@@ -91,14 +91,14 @@ def test_the_second_language_of_a_browser_counts_where_we_lack_its_first(client:
     assert lang_of(answer) == "es"
 
 
-def test_the_language_is_chosen_by_a_link_before_anything_is_typed(client: Client, place: Location) -> None:
+def test_the_language_is_chosen_on_the_page_and_goes_along(client: Client, place: Location) -> None:
     url = reverse("public:request", args=[place.pk])
     offered = client.get(url).content.decode()
-    assert '<a href="?lang=es" lang="es" hreflang="es">Español</a>' in offered
+    assert re.search(r'<button[^>]* formaction="\?lang=es" [^>]*lang="es">Español</button>', offered)
     chosen = client.get(f"{url}?lang=es")
     assert lang_of(chosen) == "es"
     assert f'action="{url}?lang=es"' in chosen.content.decode()  # what is sent answers in it too
-    assert '<a href="?lang=en" lang="en" hreflang="en">English</a>' in chosen.content.decode()
+    assert re.search(r'<button[^>]* formaction="\?lang=en" [^>]*lang="en">English</button>', chosen.content.decode())
     assert lang_of(client.get(f"{url}?lang=en", headers=SPANISH)) == "en"
     assert lang_of(client.get(f"{url}?lang=klingon", headers=SPANISH)) == "es"
 

@@ -109,7 +109,15 @@ def test_the_page_says_when_and_where_and_whom_to_call(client: Client, message: 
     answer = client.get(page_of(message))
     assert answer.status_code == 200
     said = words(answer)
-    for part in ("Hello Ada", "Thu 7 Jan", "10:00", "Downtown", "1 Main Street", "(212) 555-0100", "Yes, I am coming"):
+    for part in (
+        "Hello Ada",
+        "Thu, Jan 7",
+        "10:00 AM",
+        "Downtown",
+        "1 Main Street",
+        "(212) 555-0100",
+        "Yes, I am coming",
+    ):
         assert part in said
     assert "988" in said  # the crisis line stands in the footer of every public page
 
@@ -158,9 +166,9 @@ def test_our_pages_ask_no_other_site_for_anything(client: Client, message: Messa
 def test_a_patient_elsewhere_sees_both_clocks(client: Client, message: Message, ada: Patient) -> None:
     Patient.objects.filter(pk=ada.pk).update(time_zone="America/Los_Angeles")
     said = words(client.get(page_of(message)))
-    assert "07:00" in said
+    assert "7:00 AM" in said
     assert "on the clocks in Los Angeles" in said
-    assert "At the clinic Thu 7 Jan, 10:00" in said
+    assert "At the clinic Thu, Jan 7, 10:00 AM" in said
 
 
 def test_a_patient_on_the_same_clocks_by_another_name_sees_one(client: Client, message: Message, ada: Patient) -> None:
@@ -173,8 +181,8 @@ def test_on_another_day_over_there_the_day_is_theirs(client: Client, clinic: Cli
     Patient.objects.filter(pk=ada.pk).update(time_zone="Australia/Sydney")
     late = make_message(ada, clinic.location, now=NOW, booking=consult(clinic, ada, ny("17:00")))
     said = words(client.get(page_of(late)))
-    assert "Fri 8 Jan 09:00" in said
-    assert "At the clinic Thu 7 Jan, 17:00" in said
+    assert "Fri, Jan 8 9:00 AM" in said
+    assert "At the clinic Thu, Jan 7, 5:00 PM" in said
 
 
 def test_a_video_visit_has_no_way_to_us(client: Client, clinic: Clinic, ada: Patient) -> None:
@@ -230,7 +238,7 @@ def test_whoever_looked_before_the_desk_moved_it_sees_the_new_time_first(
     said = words(answer)
     assert "was changed a moment ago" in said
     assert "The time has changed since our message" in said
-    assert "14:00" in said
+    assert "2:00 PM" in said
     assert status(booking) == BookingStatus.BOOKED
 
 
@@ -467,7 +475,7 @@ def test_a_cancelled_visit_tells_the_next_one(
     bookings.release([booking.pk], status=BookingStatus.CANCELLED, reason="", by=clinic.desk, now=NOW)
     consult(clinic, message.patient or make_patient(), ny("11:00", date(2027, 1, 12)))
     said = words(client.get(page_of(message)))
-    assert "Your next appointment Tue 12 Jan 11:00" in said
+    assert "Your next appointment Tue, Jan 12 11:00 AM" in said
 
 
 def test_an_expired_link_says_so_and_whom_to_call(client: Client, message: Message, clock: Any) -> None:
@@ -576,7 +584,12 @@ def test_all_visits_to_come_are_listed_and_can_be_added_to_a_calendar(
     consult(clinic, make_patient("Leo", "Park"), ny("12:00", date(2027, 1, 8)))
     message = make_message(ada, clinic.location, now=NOW, event=MessageEvent.SERIES_BOOKED)
     said = words(client.get(page_of(message, "link", Purpose.COURSE)))
-    for part in ("Thu 7 Jan 2027 10:00", "Tue 12 Jan 2027 10:00", "Thu 14 Jan 2027 10:00", "3 appointments"):
+    for part in (
+        "Thu, Jan 7, 2027 10:00 AM",
+        "Tue, Jan 12, 2027 10:00 AM",
+        "Thu, Jan 14, 2027 10:00 AM",
+        "3 appointments",
+    ):
         assert part in said
     assert "8 Jan" not in said
     _, entries = event(client, message, Purpose.COURSE)

@@ -23,7 +23,7 @@ from clinic.models import Location
 from patients.services.intake_settings import public_settings_of, usual_settings
 from patients.services.languages import speaking
 from patients.services.messages.links import LinkRefusedError, Opened, Purpose, Refusal, purpose_of, read
-from patients.views.language import in_asked_language
+from patients.views.language import chosen_language, in_asked_language, switch_of
 
 RATE = "120/m"
 """By address. A waiting room may answer through one address."""
@@ -34,7 +34,10 @@ View = Callable[..., HttpResponseBase]
 
 
 def by_link(*purposes: Purpose) -> Callable[[View], View]:
-    """The view ``(request, opened)`` is reached by a token of one of these purposes only; in the patient's language."""
+    """The view ``(request, opened)`` is reached by a token of one of these purposes only.
+
+    In the patient's language, or in the one that was pressed on the page.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -53,9 +56,9 @@ def by_link(*purposes: Purpose) -> Callable[[View], View]:
     return decorate
 
 
-def page_around(opened: Opened) -> dict[str, Any]:
+def page_around(request: HttpRequest, opened: Opened) -> dict[str, Any]:
     """What each page shows around its content."""
-    return {
+    return switch_of(request) | {
         "opened": opened,
         "token": opened.token,
         "place": opened.location,
@@ -67,14 +70,14 @@ def page_around(opened: Opened) -> dict[str, Any]:
 def refused(request: HttpRequest, why: str, status: int, place: Location | None = None) -> HttpResponse:
     """Why the link opens nothing, and whom to call."""
     intake = public_settings_of(place) if place is not None else usual_settings()
-    context = {"why": why, "place": place, "intake": intake}
+    context = switch_of(request) | {"why": why, "place": place, "intake": intake}
     return render(request, "patients/visit_link/refused.html", context, status=status)
 
 
 def _opened(view: View, request: HttpRequest, token: str, purposes: tuple[Purpose, ...]) -> HttpResponseBase:
     try:
         opened = _read(token, purposes)
-        with speaking(opened.message.language or opened.patient.language):
+        with speaking(chosen_language(request) or opened.message.language or opened.patient.language):
             return view(request, opened)
     except LinkRefusedError as refusal:
         return _no_way(request, refusal)
@@ -93,7 +96,8 @@ def _no_way(request: HttpRequest, refusal: LinkRefusedError) -> HttpResponse:
         places = list(Location.objects.active()[:2])
         place = places[0] if len(places) == 1 else None
         return refused(request, refusal.why.value, HTTPStatus.NOT_FOUND, place)
-    with speaking(message.language or (message.patient.language if message.patient else "")):
+    recorded = message.language or (message.patient.language if message.patient else "")
+    with speaking(chosen_language(request) or recorded):
         return refused(request, refusal.why.value, HTTPStatus.GONE, message.location)
 
 
@@ -103,5 +107,5 @@ def _refusal(request: HttpRequest) -> HttpResponseBase | None:
         return refused(request, "often", HTTPStatus.TOO_MANY_REQUESTS)
     length = number_in(request.META.get("CONTENT_LENGTH") or "0")
     if length is None or length > LARGEST_FORM:
-        return HttpResponse(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return refused(request, "big", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     return None

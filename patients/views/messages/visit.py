@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.http import urlencode
@@ -28,6 +28,7 @@ from patients.services.messages.clocks import Clocks, clocks_of
 from patients.services.messages.invitations import calendar_of
 from patients.services.messages.links import LinkRefusedError, Opened, Purpose, Refusal, start_told
 from patients.services.messages.questions import link_made, measures_of, open_questions
+from patients.views.language import is_switch, onward
 from patients.views.messages.doors import by_link, page_around
 
 MAPS = "https://www.openstreetmap.org/search?"
@@ -56,7 +57,7 @@ def link(request: HttpRequest, opened: Opened) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 def move(request: HttpRequest, opened: Opened) -> HttpResponseBase:
     """Other times; the one that is pressed is booked at once."""
-    now, page = timezone.now(), page_around(opened)
+    now, page = timezone.now(), page_around(request, opened)
     if request.method != "POST":
         return _other_times(request, opened, page, now)
     key, seen = request.POST.get("time", ""), _seen(request)
@@ -68,23 +69,23 @@ def move(request: HttpRequest, opened: Opened) -> HttpResponseBase:
         if refusal.why is Why.TAKEN:
             return _other_times(request, opened, page, now, problem="taken", status=HTTPStatus.CONFLICT)
         return _visit_page(request, _again(opened), page, now, problem=refusal.why)
-    return _back(opened, "moved")
+    return _back(request, opened, "moved")
 
 
 @by_link(Purpose.VISIT)
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: HttpRequest, opened: Opened) -> HttpResponseBase:
     """Asks once more before the visit is cancelled; a reason may be given."""
-    now, page = timezone.now(), page_around(opened)
+    now, page = timezone.now(), page_around(request, opened)
+    reason = request.POST.get("reason", "").replace("\x00", "")
     try:
-        if request.method == "POST":
-            reason = request.POST.get("reason", "").replace("\x00", "")
+        if request.method == "POST" and not is_switch(request):
             acts.cancel(opened, reason=reason, seen=_seen(request), intake=page["intake"], now=now)
-            return _back(opened)
+            return _back(request, opened)
         acts.check_may_change(_booking(opened), intake=page["intake"], now=now)
     except ActRefusedError as refusal:
         return _visit_page(request, _again(opened), page, now, problem=refusal.why)
-    context = page | _when(opened) | {"longest": acts.LONGEST_REASON}
+    context = page | _when(opened) | {"longest": acts.LONGEST_REASON, "reason": reason}
     return render(request, "patients/visit_link/cancel.html", context)
 
 
@@ -92,7 +93,7 @@ def cancel(request: HttpRequest, opened: Opened) -> HttpResponseBase:
 @require_safe
 def prepare(request: HttpRequest, opened: Opened) -> HttpResponseBase:
     """How to prepare, with exact times on the patient's clocks; to read or to print."""
-    page = page_around(opened)
+    page = page_around(request, opened)
     try:
         sheet = acts.sheet(opened)
     except ActRefusedError:  # the visit is over, or another one took its place
@@ -115,7 +116,7 @@ def calendar(_request: HttpRequest, opened: Opened) -> HttpResponseBase:
 
 
 def _visit(request: HttpRequest, opened: Opened) -> HttpResponseBase:
-    now, page = timezone.now(), page_around(opened)
+    now, page = timezone.now(), page_around(request, opened)
     if request.method != "POST":
         return _visit_page(request, opened, page, now)
     if request.POST.get("answer") != "confirm":
@@ -124,7 +125,7 @@ def _visit(request: HttpRequest, opened: Opened) -> HttpResponseBase:
         acts.confirm(opened, seen=_seen(request), now=now)
     except ActRefusedError as refusal:
         return _visit_page(request, _again(opened), page, now, problem=refusal.why)
-    return _back(opened, "confirmed")
+    return _back(request, opened, "confirmed")
 
 
 def _visit_page(  # noqa: PLR0913 (what the page is made of)
@@ -249,14 +250,14 @@ def _questionnaire(request: HttpRequest, opened: Opened) -> HttpResponseBase:
     now = timezone.now()
     if request.method == "POST":
         try:
-            return redirect("public:questionnaire", open_questions(opened, now=now))
+            return onward(request, "public:questionnaire", open_questions(opened, now=now))
         except ActRefusedError:
             raise LinkRefusedError(Refusal.GONE, opened.message) from None
     steps = steps_of([code for code in measures_of(opened.message) if MEASURES[code].can_be_sent])
     if not steps:
         raise LinkRefusedError(Refusal.GONE, opened.message)
     made = link_made(opened.message)
-    context = page_around(opened) | {
+    context = page_around(request, opened) | {
         "questions": len(steps),
         "minutes": minutes_for(steps),
         "is_done": made is not None and made.finished_at is not None,
@@ -277,7 +278,9 @@ def _course(request: HttpRequest, opened: Opened) -> HttpResponseBase:
         for row in _to_come(opened, now)
     ]
     status = HTTPStatus.METHOD_NOT_ALLOWED if request.method == "POST" else HTTPStatus.OK
-    return render(request, "patients/visit_link/visits.html", page_around(opened) | {"visits": rows}, status=status)
+    return render(
+        request, "patients/visit_link/visits.html", page_around(request, opened) | {"visits": rows}, status=status
+    )
 
 
 # -- parts -------------------------------------------------------------------------------------------------------------
@@ -304,8 +307,5 @@ def _seen(request: HttpRequest) -> datetime | None:
     return found if found is not None and found.tzinfo is not None else None
 
 
-def _back(opened: Opened, said: str = "") -> HttpResponseBase:
-    answer = redirect("public:visit_link", opened.token)
-    if said:
-        answer["Location"] += f"?said={said}"
-    return answer
+def _back(request: HttpRequest, opened: Opened, said: str = "") -> HttpResponseBase:
+    return onward(request, "public:visit_link", opened.token, said=said)
