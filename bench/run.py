@@ -39,6 +39,7 @@ MEASURES = (
     "calendar",
     "infusion",
     "following",
+    "reports",
     "messages",
     "pages",
 )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from django.db import connection
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from bench.dataset import Data
 from bench.harness import Figure, Missing, of_times, queries_of, timed
-from clinic.models import User
+from bench.measures.asked import page
 from courses.models import Course, CourseStatus, InfusionStatus, Task
 from courses.models.courses import OPEN_COURSE_STATUSES
 from courses.services.worklists.engine import MODULES, sweep
@@ -92,32 +90,7 @@ def _pages(data: Data) -> Iterator[Figure]:
         ("a course", reverse("courses:course", args=[course.pk]), data.clinician),
         ("Today", reverse("courses:today"), data.desk),
     ):
-        yield _page(name, address, user)
-
-
-def _page(name: str, address: str, user: User) -> Figure:
-    client = Client(SERVER_NAME="127.0.0.1")
-    client.force_login(user)
-    shown = client.get(address)
-
-    def ask() -> Any:  # noqa: ANN401 (an answer of the test client)
-        return client.get(address)
-
-    return _timed_page(name, ask, f"{len(shown.content) // 1024} kB", is_right=shown.status_code == 200)
-
-
-def _timed_page(name: str, ask: Callable[[], Any], said: str, *, is_right: bool) -> Figure:
-    return timed(
-        name,
-        lambda _: ask(),
-        runs=30,
-        queries=queries_of(ask),
-        bar_ms=100,
-        bar_on="p95",
-        bar_queries=12,
-        result=said,
-        is_right=is_right,
-    )
+        yield page(name, address, user)
 
 
 def _analyze() -> None:
