@@ -31,8 +31,8 @@ F1 = "clinical reference F1"
 OWN = "Clinic’s own"
 KIT = "McInnes 2022, J Affect Disord"
 WEEKS = {28: "4 weeks", 56: "8 weeks"}
-MOST_STEPS = 60
-"""More days than that on which somebody relapsed: the curve's table has weeks instead."""
+MOST_STEPS, EVERY_DAYS = 60, 14
+"""More days than that on which somebody relapsed: the curve's table has every second week alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ def _funnel(counts: Counts, steps: list[int]) -> Chart:
             Column("step", "Infusion"),
             Column("n", "Courses", Kind.NUMBER),
             Column("share", "Of those begun", Kind.NUMBER, Unit.PERCENT),
-            Column("planned", "Planned so far or further", Kind.NUMBER),
+            Column("planned", "Planned so far", Kind.NUMBER),
         ),
         rows=tuple(
             (
@@ -415,12 +415,14 @@ def _curve(facts: Facts) -> Chart:
 
 
 def _steps(curve: Survival) -> list[Step]:
-    """Each day on which somebody was lost, and the last; of very many, each week."""
-    found = [
-        step for index, step in enumerate(curve.steps) if not index or step.estimate != curve.steps[index - 1].estimate
-    ]
-    if len(found) > MOST_STEPS:
-        weeks = [(day, curve.on(day)) for day in range(0, curve.last_day + 1, 7)]
-        found = [Step(day, step.estimate, step.low, step.high, curve.at_risk(day)) for day, step in weeks if step]
-    last = curve.steps[-1]
-    return found if found[-1].day == last.day else [*found, last]
+    """Each day on which somebody was lost, every second week, and the last day; of very many only the weeks."""
+    lost = {
+        step.day
+        for index, step in enumerate(curve.steps)
+        if not index or step.estimate != curve.steps[index - 1].estimate
+    }
+    days = set(range(0, curve.last_day + 1, EVERY_DAYS)) | {curve.last_day}
+    if len(lost) <= MOST_STEPS:
+        days |= lost
+    found = [(day, curve.on(day)) for day in sorted(days)]
+    return [Step(day, step.estimate, step.low, step.high, curve.at_risk(day)) for day, step in found if step]

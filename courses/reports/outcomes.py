@@ -43,7 +43,7 @@ def build(filters: Filters, now: datetime) -> Report:
     tables = tuple(outcome_tables.tables(lines, filters, known, about=about, source=facts.words.source))
     sections = [headline(facts), series_section(facts), response_section(facts), staying_section(facts)]
     if tables:
-        sections.append(Section("split", "By what differs", tables, about=SMALL))
+        sections.append(Section("split", "By group", tables, about=SMALL))
     return Report(key="outcomes", title="Outcomes", about=said(filters, known), as_of=now, sections=tuple(sections))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.util import find_spec
 from typing import Any, Generic, TypeVar, cast, overload
 
 from django.db.models import Model, QuerySet
@@ -108,6 +107,4 @@ def kinds() -> Mapping[str, ReportKind]:
 
 def _kinds() -> Iterator[ReportKind]:
     for module in MODULES:
-        if find_spec(module) is None:
-            continue
         yield cast("ReportKind", import_string(f"{module}.KIND"))

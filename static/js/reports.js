@@ -2,7 +2,7 @@
 // Each .report-chart has its facts in the element named after it: "chart-durability" and "chart-durability-facts".
 "use strict";
 
-const WEEKS_4 = 28;
+const [WEEKS_2, WEEKS_4] = [14, 28];
 
 function colours() {
   const style = getComputedStyle(document.querySelector(".report"));
@@ -48,7 +48,8 @@ function outline(rows, last) {
 function survival(facts, c, box) {
   const rows = facts.rows;
   const last = rows.length ? rows[rows.length - 1][0] : 0;
-  const every = last > 8 * WEEKS_4 && box.clientWidth < 700 ? 2 * WEEKS_4 : WEEKS_4;
+  const narrow = box.clientWidth < 700;
+  const every = last <= 3 * WEEKS_4 && !narrow ? WEEKS_2 : last > 8 * WEEKS_4 && narrow ? 2 * WEEKS_4 : WEEKS_4;
   const atRisk = (day) => (rows.find((row) => row[0] >= day) ?? [0, 0, 0, 0, 0])[4];
   const on = (day) => rows.filter((row) => row[0] <= day).at(-1);
   const points = (at) => rows.filter((row) => row[at] !== null).map((row) => [row[0], row[at]]);
@@ -64,7 +65,7 @@ function survival(facts, c, box) {
     xAxis: axis(c, facts.x, { type: "value", min: 0, max: Math.max(last, every), interval: every, nameGap: 56, splitLine: { show: false },
       axisLabel: { color: c.soft, fontSize: 12, lineHeight: 18, showMaxLabel: false, formatter: (day) => `${day}\n${atRisk(day)}` } }),
     yAxis: axis(c, "", { type: "value", min: 0, max: 100, interval: 25, axisLabel: { color: c.soft, formatter: "{value} %" } }),
-    graphic: [{ type: "text", left: 4, bottom: 46, silent: true, style: { text: "followed", fill: c.soft, fontSize: 12 } }, { type: "text", left: 4, bottom: 64, silent: true, style: { text: "day", fill: c.soft, fontSize: 12 } }],
+    graphic: [{ type: "text", left: 4, bottom: 46, silent: true, style: { text: "followed", fill: c.soft, fontSize: 12, fontFamily: getComputedStyle(document.body).fontFamily } }, { type: "text", left: 4, bottom: 64, silent: true, style: { text: "day", fill: c.soft, fontSize: 12, fontFamily: getComputedStyle(document.body).fontFamily } }],
     series: [
       { type: "custom", name: "95 % interval", silent: true, data: [[0, 0]], tooltip: { show: false }, renderItem: (_, api) => ({
         type: "polygon", shape: { points: outline(band, last).map((point) => api.coord(point)) }, style: { fill: c.accent, opacity: 0.16 } }) },

@@ -117,6 +117,11 @@ class Field:
     def id(self) -> str:
         return f"filter-{self.name}"
 
+    @property
+    def is_long(self) -> bool:
+        """Its choices are sentences."""
+        return self.name in ("at", "censor")
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
