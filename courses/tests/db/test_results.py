@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from courses.models import CourseResult
 from courses.tests.cohort import load_cohort
-from courses.tests.cohort_rows import ROWS, Facts, Row
+from courses.tests.cohort_rows import ROWS, Facts
+from courses.tests.naive import naive
 
 pytestmark = pytest.mark.django_db
 
@@ -70,3 +71,17 @@ def test_each_of_the_forty_courses_achieved_what_was_reckoned_by_hand() -> None:
     stored = {key: CourseResult.objects.get(course=course) for key, course in cohort.courses.items()}
     assert len(stored) == 40
     assert {key: facts_of(row) for key, row in stored.items()} == {key: row.facts for key, row in ROWS.items()}
+
+
+def test_a_second_calculation_from_the_rows_alone_finds_the_same() -> None:
+    cohort = load_cohort()
+    for key, course in cohort.courses.items():
+        row, expected = CourseResult.objects.get(course=course), naive(key)
+        percent = expected.pop("end_improvement")
+        found = {name: getattr(row, name) for name in expected}
+        assert (key, found) == (key, expected)
+        if percent is None:
+            assert row.end_improvement is None
+        else:  # stored to six places
+            assert row.end_improvement is not None
+            assert abs(Fraction(row.end_improvement) - percent) <= Fraction(1, 2_000_000)
