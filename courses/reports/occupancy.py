@@ -73,8 +73,8 @@ QUESTIONS = {
 }
 WHO = {"chair": "Chairs", "nurse": "Nurses", "clinician": "Clinicians"}
 WHAT = {
-    "chair": "Minutes for which a chair was booked, of the opening hours (closures taken out) times the chairs there are "
-    "now.",
+    "chair": "Minutes for which a chair was booked, of the opening hours (closures taken out) times the chairs of "
+    "today.",
     "nurse": "Minutes booked with nurses, of their working minutes there, each as often as they may watch patients at "
     "once; absences and closures taken out.",
     "clinician": "Minutes booked with clinicians, of their working minutes there, absences and closures taken out.",
