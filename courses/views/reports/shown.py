@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from django.urls import reverse
@@ -306,11 +307,26 @@ def shown(report: Report, kind: ReportKind, filters: Filters) -> ShownReport:
     return ShownReport(report, tuple(sections), report.others is not None)
 
 
+MOST_IN_HALF = 6
+"""A table with more columns than so many has a row to itself."""
+
+
 def _widened(items: list[ShownItem]) -> list[ShownItem]:
-    """Two cards a row; the first of an odd number has a row to itself."""
-    blocks = [one for one in items if one.table is not None and one.facts is None]
-    first = blocks[0] if len(blocks) % 2 else None
-    return [replace(one, is_wide=one is first) for one in items]
+    """Two cards a row; of an odd number of neighbours that fit into half a row, the first has one to itself."""
+    found: list[ShownItem] = []
+    for fits, run in groupby(items, key=_fits_half):
+        beside = list(run)
+        alone = beside[0] if fits and len(beside) % 2 else None
+        found += [replace(one, is_wide=one is alone or _is_broad(one)) for one in beside]
+    return found
+
+
+def _fits_half(item: ShownItem) -> bool:
+    return item.table is not None and item.facts is None and not _is_broad(item)
+
+
+def _is_broad(item: ShownItem) -> bool:
+    return item.table is not None and item.facts is None and len(item.table.head) > MOST_IN_HALF
 
 
 def chart_facts(chart: Chart) -> dict[str, Any]:
