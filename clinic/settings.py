@@ -265,6 +265,7 @@ CELERY_BEAT_SCHEDULE = {
     "plan messages": {"task": "patients.tasks.messages.plan", "schedule": crontab(minute="*/5")},
     "send digests": {"task": "courses.tasks.digest.send", "schedule": crontab(minute="*/15")},
     "refresh results": {"task": "courses.tasks.reports.refresh", "schedule": crontab(), "options": {"expires": 55}},
+    "tell of last month": {"task": "courses.tasks.reports.tell", "schedule": crontab(minute=2)},
     "plan messages ahead": {"task": "patients.tasks.messages.plan_ahead", "schedule": crontab(hour=2, minute=40)},
 }
 

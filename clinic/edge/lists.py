@@ -45,7 +45,7 @@ def listing(
     wanted = request.GET.get("sort", default)
     if wanted.removeprefix("-") not in sorts:
         wanted = default
-    fields = [*sorts[wanted.removeprefix("-")], "id"]
+    fields = [*sorts[wanted.removeprefix("-")], "pk"]
     if wanted.startswith("-"):
         fields = [field.removeprefix("-") if field.startswith("-") else f"-{field}" for field in fields]
     paginator = Paginator(rows.order_by(*fields), size)

@@ -11,6 +11,7 @@ from typing import Any
 
 from courses.planning.words import say_count
 from courses.pure.adverse import BY_CODE, label_of
+from courses.pure.course_chart import Trajectory
 from courses.pure.outcomes.judging import Outcome, Score
 from courses.pure.outcomes.terms import End
 from courses.pure.summary_pdf import Block
@@ -20,10 +21,11 @@ TENTH = Decimal("0.1")
 
 
 class Audience(StrEnum):
-    """Who reads the page: one in plain words, one in clinical terms."""
+    """Who reads the page: one in plain words, two in clinical terms."""
 
     PATIENT = "patient"
     REFERRER = "referrer"
+    INSURER = "insurer"  # what was needed, given and achieved; nothing of other care or of what waits here
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ class CoursePage:
     after: tuple[Block, ...]
     crisis: tuple[str, ...]
     made: str
+    before: tuple[Block, ...] = ()  # under ``left`` and ``right``
+    chart: Trajectory | None = None
+    chart_title: str = ""
 
     def as_data(self) -> dict[str, Any]:
         """Plain lists and texts, for the template of the PDF."""

@@ -1,4 +1,4 @@
-"""A course summed up in words, for the referrer in clinical terms and for the patient in plain ones."""
+"""A course summed up in words, for referrer and insurer in clinical terms and for the patient in plain ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from courses.models import (
 )
 from courses.planning.words import say_count, say_moment
 from courses.pure.adverse import label_of
+from courses.pure.course_chart import trajectory_of
 from courses.pure.course_page import (
     Audience,
     CoursePage,
@@ -33,11 +34,17 @@ from patients.templatetags.people import phone_words
 
 OPEN_QUESTIONS = 8
 """How many waiting tasks the referrer reads of; the page says how many more there are."""
+MOST_TRIED = 12
+"""How many earlier treatments are named; the page says how many more there are."""
 
 
 def page_for(audience: Audience, whole: Whole) -> CoursePage:
-    """The page for one of the two readers."""
-    return _for_patient(whole) if audience is Audience.PATIENT else _for_referrer(whole)
+    """The page for one of its readers."""
+    return {
+        Audience.PATIENT: _for_patient,
+        Audience.REFERRER: _for_referrer,
+        Audience.INSURER: _for_insurer,
+    }[audience](whole)
 
 
 def _page(
@@ -51,6 +58,7 @@ def _page(
     table: tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...], str],
     after: Iterable[Block | None],
     crisis: tuple[str, ...] = (),
+    before: Iterable[Block | None] = (),
 ) -> CoursePage:
     course, place = whole.course, whole.course.location
     table_title, head, rows, note = table
@@ -72,6 +80,9 @@ def _page(
         after=tuple(one for one in after if one),
         crisis=crisis,
         made=f"Printed {whole.day(whole.now)}.",
+        before=tuple(one for one in before if one),
+        chart=None if audience is Audience.PATIENT else trajectory_of(whole.outcome.outcome),
+        chart_title=f"{whole.score_name} over the course",
     )
 
 
@@ -100,7 +111,7 @@ def _next_visit(whole: Whole) -> str:
     return say_moment(whole.course.location.local(first.start)) if first is not None else ""
 
 
-# -- for the referrer --------------------------------------------------------------------------------------------------
+# -- for the referrer and the insurer ----------------------------------------------------------------------------------
 
 
 def _for_referrer(whole: Whole) -> CoursePage:
@@ -111,6 +122,7 @@ def _for_referrer(whole: Whole) -> CoursePage:
         lead=(),
         left=[_block("Treatment", _treatment(whole))],
         right=[_block(f"Outcome by {whole.score_name}", _outcome(whole))],
+        before=[_block("Tried before", _tried(whole))],
         table=("What was given", *_infusion_table(whole), _terms_note(whole)),
         after=[
             _block("Side effects", _effects(whole)),
@@ -121,6 +133,40 @@ def _for_referrer(whole: Whole) -> CoursePage:
             _block("Contact", _contact(whole)),
         ],
     )
+
+
+def _for_insurer(whole: Whole) -> CoursePage:
+    """Why it was given, what was given and what it came to; no word of what waits here, of other care or of reasons."""
+    return _page(
+        Audience.INSURER,
+        whole,
+        title="Report of a course of treatment",
+        lead=(),
+        left=[_block("Treatment", _treatment(whole))],
+        right=[_block(f"Outcome by {whole.score_name}", _outcome(whole))],
+        before=[_block("Tried before", _tried(whole) or (("", "No earlier treatment is recorded here."),))],
+        table=("What was given", *_infusion_table(whole), _terms_note(whole)),
+        after=[
+            _block("Side effects", _effects(whole)),
+            _block("How it ended" if whole.is_closed else "How it stands", _ending(whole)[:2]),
+            _block("What follows", _follows(whole)),
+            _block("Contact", _contact(whole)),
+        ],
+    )
+
+
+def _tried(whole: Whole) -> Rows:
+    """What was tried before this course, and what came of it."""
+    rows = []
+    for one in whole.tried[:MOST_TRIED]:
+        weeks = say_count(one.duration_weeks, "week") if one.duration_weeks is not None else ""
+        adequate = {"yes": "adequate", "no": "not adequate"}.get(one.adequate, "")
+        outcome = one.get_outcome_display().lower() if one.outcome else ""
+        said = ", ".join(part for part in (one.dose, weeks, adequate, outcome) if part)
+        rows.append((one.name, said or "nothing more is recorded"))
+    if len(whole.tried) > MOST_TRIED:
+        rows.append(("", f"{len(whole.tried) - MOST_TRIED} more are on record."))
+    return tuple(rows)
 
 
 def _treatment(whole: Whole) -> Rows:

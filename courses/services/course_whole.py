@@ -31,6 +31,7 @@ from courses.services.course_summary import Summary, read_summaries
 from courses.services.doses_given import dose_of, with_doses
 from courses.services.following import Following, read_following
 from courses.services.outcomes import CourseOutcome, next_series_of, outcome_of
+from patients.models import PreviousTreatment
 from patients.pure.measures import MEASURES
 
 UNSOLVED = (AdverseOutcome.IMPROVING, AdverseOutcome.UNCHANGED, AdverseOutcome.TRANSFERRED, AdverseOutcome.UNKNOWN)
@@ -66,6 +67,7 @@ class Whole:
     outcome: CourseOutcome
     given: tuple[Recorded, ...]  # in its order, over all phases
     now: datetime
+    tried: tuple[PreviousTreatment, ...] = ()  # before this course
 
     @property
     def is_closed(self) -> bool:
@@ -120,7 +122,8 @@ def read_whole(course: Course, now: datetime) -> Whole:
     outcome = outcome_of(course, latest_first, following, until=until)
     phases = {one.series.phase.pk: one.series.phase for one in latest_first}
     given = tuple(_recorded(row, phases[row.phase_id], now) for row in _given_in(course))
-    return Whole(course, tuple(reversed(latest_first)), following, outcome, given, now)
+    tried = tuple(PreviousTreatment.objects.filter(patient=course.patient_id))
+    return Whole(course, tuple(reversed(latest_first)), following, outcome, given, now, tried)
 
 
 def _given_in(course: Course) -> QuerySet[Infusion]:

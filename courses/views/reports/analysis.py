@@ -1,0 +1,112 @@
+"""The de-identified analysis table: what its columns mean, and the table itself as CSV or XLSX."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from clinic.edge.access import requires, staff
+from clinic.pure.roles import Can
+from courses.adapters.report_files import CSV, XLSX, Rows, csv_lines, rows_xlsx
+from courses.planning.words import say_count
+from courses.pure.reports.analysis import REMAINS
+from courses.pure.reports.analysis_columns import DICTIONARY_HEAD, HEAD, OUTCOME, WHAT, WHO, dictionary
+from courses.pure.reports.contents import LEAST
+from courses.pure.reports.filters import Filters
+from courses.reports.analysis import Extent, extent_of, rows_of
+from courses.reports.filtering import choices, said
+from courses.reports.outcomes import KIND
+from courses.services.report_taken import record_taken
+from courses.services.results import bring_up_to_date
+from courses.views.reports.files import as_file, file_name, said_at
+from courses.views.reports.frame import asked_filters, bar_of, kinds_of
+
+GROUPS = (("Whose, where and when", WHO), ("What was done", WHAT), ("What it came to", OUTCOME))
+DICTIONARY = "dictionary"
+WIDTHS = (28, 60, 10, 60, 40)
+
+
+@requires(Can.TAKE_REPORT_DATA)
+@require_GET
+def table(request: HttpRequest) -> HttpResponse:
+    """What the table holds for the filters of the address, its dictionary, and what remains recognisable in it."""
+    return _page(request, timezone.now())
+
+
+@requires(Can.TAKE_REPORT_DATA)
+@require_GET
+def table_file(request: HttpRequest, suffix: str) -> HttpResponseBase:
+    """The table as CSV, sent while it is read, or as XLSX with its dictionary; the dictionary alone as CSV."""
+    now = timezone.now()
+    if suffix == DICTIONARY:
+        lines = csv_lines(DICTIONARY_HEAD, dictionary())
+        return as_file(StreamingHttpResponse(lines, content_type=CSV), "analysis-table-dictionary.csv")
+    if suffix not in ("csv", "xlsx"):
+        raise Http404
+    filters, problems = asked_filters(request, request.GET, now)
+    filters = filters.alone
+    state, extent = bring_up_to_date(now), extent_of(filters)
+    if problems or not extent.is_enough:
+        return _page(request, now)
+    words = said(filters, choices())
+    if state.waiting:
+        words = f"{words} · results of {say_count(state.waiting, 'patient')} are being worked out again"
+    record_taken(
+        what=f"Analysis table, {suffix.upper()}",
+        about=words,
+        path=request.get_full_path(),
+        courses=extent.courses,
+        by=staff(request),
+        now=now,
+    )
+    name = file_name("analysis-table", filters, suffix)
+    if suffix == "csv":
+        return as_file(StreamingHttpResponse(csv_lines(HEAD, rows_of(filters)), content_type=CSV), name)
+    content = _workbook(filters, extent, words, said_at(request, now))
+    return as_file(HttpResponse(content, content_type=XLSX), name)
+
+
+def _workbook(filters: Filters, extent: Extent, words: str, as_of: str) -> bytes:
+    about = [
+        ("Filters", words),
+        ("As of", as_of),
+        ("Courses", extent.courses),
+        ("Patients", extent.patients),
+        ("Missing values", "An empty cell is not known or does not apply, which is not 0."),
+        ("What remains", REMAINS),
+    ]
+    sheets = [Rows("Data", HEAD, rows_of(filters)), Rows("Dictionary", DICTIONARY_HEAD, dictionary(), WIDTHS)]
+    return rows_xlsx("Analysis table, de-identified", about, sheets)
+
+
+def _page(request: HttpRequest, now: datetime) -> HttpResponse:
+    filters, problems = asked_filters(request, request.GET, now)
+    filters = filters.alone
+    state, known = bring_up_to_date(now), choices()
+    extent = extent_of(filters)
+    is_refused = bool(problems) or (request.resolver_match is not None and request.resolver_match.url_name != "table")
+    query = filters.to_query()
+    context = {
+        "tabs": kinds_of(staff(request)),
+        "bar": bar_of(KIND, filters, known, problems, request.GET),
+        "problems": problems,
+        "extent": extent,
+        "about": said(filters, known),
+        "groups": GROUPS,
+        "count": len(HEAD),
+        "remains": REMAINS,
+        "least": LEAST,
+        "waiting": state.waiting,
+        "files": [(one.upper(), _address(one, query)) for one in ("csv", "xlsx")],
+        "is_refused": is_refused,
+    }
+    return render(request, "courses/reports/table.html", context, status=422 if is_refused else 200)
+
+
+def _address(suffix: str, query: str) -> str:
+    return reverse("reports:table_file", args=[suffix]) + (f"?{query}" if query else "")
