@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import cast
 
-from django.utils.translation import gettext as _
-
 from clinic.models import Booking, BookingKind, Location
+from clinic.pure.words import translatable as _
 from courses.models import InfusionDaySettings, InfusionVisit, Phase, VisitOutcome
 from courses.models.protocols import Route
 from courses.planning.types import Severity, Zone

@@ -12,8 +12,9 @@ from clinic.services.recorded import recorded
 from courses.models import Task, TaskEnd, TaskKind
 from courses.services.worklists.engine import TaskClosedError, end_task
 from courses.services.worklists.messages import message_id_of
-from patients.models import Message, MessageState, MessageStep
-from patients.services.messages.sending import MessageRefusedError, retry
+from patients.models import Message, MessageState
+from patients.services.messages.calls import CallOutcome, record_call
+from patients.services.messages.sending import retry
 
 CALLABLE = (MessageState.FAILED, MessageState.TO_CALL, MessageState.SKIPPED)
 LONGEST_SAID = 200
@@ -51,12 +52,8 @@ def say_called(task_id: int, *, said: str, by: User, now: datetime) -> Message:
     words = " ".join(said.replace("\x00", "").split())[:LONGEST_SAID]
     with recorded(by=by, now=now):
         message = _message(task_id, by)
-        if message.state not in CALLABLE:
-            raise MessageRefusedError(f"This message is “{message.get_state_display()}” by now. Look again.")
-        message.state, message.state_at = MessageState.CALLED, now
-        message.save(update_fields=["state", "state_at"])
         text = f"Called instead: {words}" if words else "Called instead."
-        MessageStep.objects.create(message=message, at=now, state=MessageState.CALLED, text=text, by=by)
+        message = record_call(message, outcome=CallOutcome.REACHED, among=CALLABLE, said=text, by=by, now=now)
         end_task(task_id, how=TaskEnd.DONE, text=text, by=by, now=now)
         return message
 

@@ -1,4 +1,7 @@
-"""What a patient reads before a visit: a few headed paragraphs, some of them with an exact time."""
+"""What a patient reads before a visit: a few headed paragraphs, some of them with an exact time.
+
+The sentences are those of the catalog: whoever shows them translates them ({% translate line %}).
+"""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class CancelIt(Protocol):
 
 class Prepare(Protocol):
     def __call__(self, bookings: Sequence[Booking]) -> Mapping[int, Sheet]:
-        """How to prepare for each visit, by its id, in the language that is switched on; clock times are instants.
+        """How to prepare for each visit, by its id; sentences are those of the catalog, clock times are instants.
 
         As many queries for one as for fifty. A visit that is over, or that another one replaced, is left out.
         """

@@ -16,6 +16,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef
 from django.db.models.functions import JSONObject
 
+from patients.adapters.providers import can_send
 from patients.models import Channel, ContactConsent, Message, Patient, Phone
 from patients.services.contact_consents import on_record, same_value
 
@@ -29,6 +30,7 @@ WISHED = "channel"
 """The name under which ``Message.facts`` keeps a channel that somebody chose for this one message."""
 NO_CONSENT = "No consent to text or e-mail."
 PREFERS_CALLS = "Prefers to be called."
+NAMES = {Channel.SMS: "Text messages", Channel.EMAIL: "E-mail"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +60,17 @@ def choose(messages: Sequence[Message]) -> dict[int, Address]:
     """Message id -> its address; one query where ``patient``, ``request``, ``rule``, ``location`` have been read.
 
     Preferred channel first where the rule has it, then the rule's channels in their order; the first that the person
-    agreed to, for a number or address on record. "phone" among them, or nothing left: a person calls.
+    agreed to, for a number or address on record, and that this installation can send by. "phone" among them, or
+    nothing left: a person calls.
     """
     known = contacts_of({message.patient_id for message in messages if message.patient_id is not None})
-    return {message.pk: _address(message, known) for message in messages}
+    can = _channels()
+    return {message.pk: _address(message, known, can) for message in messages}
 
 
 def choose_for(patient: Patient, location: Location, channels: Sequence[str] = AUTOMATIC) -> Address:
     """How a message would reach the patient; one query."""
-    return _for_patient(patient, location, channels, contacts_of([patient.pk])[patient.pk])
+    return _for_patient(patient, location, channels, contacts_of([patient.pk])[patient.pk], _channels())
 
 
 def contacts_of(patient_ids: Iterable[int]) -> dict[int, Contacts]:
@@ -90,17 +94,24 @@ def zone_of(patient: Patient | None, location: Location) -> ZoneInfo:
     return ZoneInfo(patient.time_zone) if patient is not None and patient.time_zone else location.tz
 
 
-def _address(message: Message, known: dict[int, Contacts]) -> Address:
+def _channels() -> frozenset[Channel]:
+    """Those for which a provider is set up; asked once for many messages."""
+    return frozenset(channel for channel in AUTOMATIC if can_send(channel))
+
+
+def _address(message: Message, known: dict[int, Contacts], can: frozenset[Channel]) -> Address:
     wished = message.facts.get(WISHED)
     channels = [wished] if wished else (message.rule.channels if message.rule else AUTOMATIC)
     if message.patient is not None:
-        return _for_patient(message.patient, message.location, channels, known[message.patient.pk])
+        return _for_patient(message.patient, message.location, channels, known[message.patient.pk], can)
     if message.request is None:
         raise ValueError("a message has a patient or a request")
-    return _for_request(message.request, message.location, channels)
+    return _for_request(message.request, message.location, channels, can)
 
 
-def _for_patient(patient: Patient, location: Location, channels: Sequence[str], contacts: Contacts) -> Address:
+def _for_patient(
+    patient: Patient, location: Location, channels: Sequence[str], contacts: Contacts, can: frozenset[Channel]
+) -> Address:
     phones = [{"number": one.number, "kind": one.kind, "is_primary": one.is_primary} for one in contacts.phones]
     recorded = on_record(patient, phones)
     language, zone = patient.language or "en", zone_of(patient, location)
@@ -113,6 +124,8 @@ def _for_patient(patient: Patient, location: Location, channels: Sequence[str], 
         if channel not in AUTOMATIC:
             continue
         to, why_not = _agreed(channel, contacts.said.get(channel), recorded[channel])
+        if to and channel not in can:
+            to, why_not = "", _no_provider(channel)
         if to:
             return Address(channel=channel, to=to, language=language, zone=zone)
         outdated = outdated or why_not
@@ -123,7 +136,7 @@ def _agreed(channel: Channel, said: ContactConsent | None, recorded: Sequence[st
     """The number or address that may be used, or why the yes that was said does not help."""
     if said is None or not said.granted:
         return "", ""
-    name = "Text messages" if channel is Channel.SMS else "E-mail"
+    name = NAMES[channel]
     if not recorded:
         return "", f"{name}: agreed, but no {'number' if channel is Channel.SMS else 'address'} is on record."
     if not said.value:
@@ -134,13 +147,24 @@ def _agreed(channel: Channel, said: ContactConsent | None, recorded: Sequence[st
     return "", f"{name}: agreed for {said.value}, which is no longer on record."
 
 
-def _for_request(request: ConsultationRequest, location: Location, channels: Sequence[str]) -> Address:
+def _no_provider(channel: Channel) -> str:
+    return f"{NAMES[channel]}: agreed, but no provider is set up to send it."
+
+
+def _for_request(
+    request: ConsultationRequest, location: Location, channels: Sequence[str], can: frozenset[Channel]
+) -> Address:
     phone = str(request.phone.as_e164) if request.phone else ""
     usable = {
         Channel.SMS: phone if request.may_sms else "",
         Channel.EMAIL: request.email if request.may_email else "",
     }
+    why_not = ""
     for channel in map(Channel, channels):
-        if to := usable.get(channel, ""):
+        to = usable.get(channel, "")
+        if to and channel in can:
             return Address(channel=channel, to=to, language=request.language, zone=location.tz)
-    return Address(channel=Channel.PHONE, to=phone, language=request.language, zone=location.tz, why_not=NO_CONSENT)
+        why_not = why_not or (_no_provider(channel) if to else "")
+    return Address(
+        channel=Channel.PHONE, to=phone, language=request.language, zone=location.tz, why_not=why_not or NO_CONSENT
+    )

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from itertools import groupby
 
 from django.db import models
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from clinic.models import Location, User
+from clinic.models import Booking, Location, User
+from clinic.models.bookings import UPCOMING_STATUSES
 from patients.models import Channel, Message, MessageState, MessageStep
+from patients.pure.messages.sheets import Part, Sheet
+from patients.pure.messages.spoken import spoken
 from patients.pure.messages.timing import is_quiet, wall
 from patients.services.contact_consents import on_record
+from patients.services.languages import ENGLISH, known, languages
+from patients.services.messages import acts
 from patients.services.messages.addressing import Contacts, contacts_of
 from patients.services.messages.clocks import Clocks
-from patients.services.messages.outbox import READ, clocks_for, name_of
+from patients.services.messages.kinds import kind_of
+from patients.services.messages.links import Purpose
+from patients.services.messages.outbox import READ, Group, OutboxFilter, clocks_for, name_of, outbox
+from patients.services.messages.rendering import KEPT_LINK
 from patients.services.messages.sending import locked_in
 
 CALLED_SHOWN = 20
@@ -47,11 +57,27 @@ AFTER = {
 WRONG_NUMBER = "Wrong number: nobody was told. Ask for the right one, then try again."
 
 
+URGENT = timedelta(hours=4)
+"""[D] Whoever has to hear of something within so long is called first."""
+MUST_GO = {
+    Purpose.VISIT: "Ask whether they are coming. Confirm, move or cancel it in the visit.",
+    Purpose.COURSE: "Read the dates to them and ask whether each of them suits.",
+    Purpose.QUESTIONNAIRE: "Offer to send the questions, or to answer them here before the next visit.",
+    Purpose.OFFER: "Ask whether they want the time, and note it in the worklists under freed times.",
+    Purpose.SHEET: "Read the sheet to take home to them, or send it by letter. It stands in the visit.",
+}
+"""What whoever calls does in the place of the link that the message would have had."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One call to make. ``numbers`` in E.164, the one to try first at the beginning; empty when none is on record.
 
     Attributes:
+        say: what to say, paragraph by paragraph, in the patient's language.
+        prepare: what stands behind the link that the message would have had: how to prepare for the visit.
+        dates: the same where the link would have shown all visits that are booked.
+        must_go: what to do in the place of the link; for staff.
         tried: how often nobody answered.
         said_no: the patient does not want to be called either.
         is_night: it is between 21:00 and 08:00 on the patient's clocks.
@@ -61,6 +87,10 @@ class Call:
     name: str
     numbers: tuple[str, ...]
     clocks: Clocks
+    say: tuple[str, ...]
+    prepare: tuple[Part, ...]
+    dates: tuple[datetime, ...]
+    must_go: str
     tried: int
     said_no: bool
     is_night: bool
@@ -69,13 +99,70 @@ class Call:
     def ends_elsewhere(self) -> bool:
         return self.clocks.differ(self.message.useful_until)
 
+    @property
+    def language(self) -> str:
+        return known(self.message.language)
 
-def calls_to_make(location: Location, *, day: date | None, by: User, now: datetime) -> list[Call]:
-    """Calls that wait at the location, the longest waiting first; with ``day`` those due on it. Two queries."""
-    rows = Message.objects.filter(location=location, state=MessageState.TO_CALL).select_related(*READ)
-    messages = list(_on_day(rows, location, day).order_by("due_at", "pk"))
-    known = contacts_of({one.patient_id for one in messages if one.patient_id is not None})
-    return [_call(one, known, by, now) for one in messages]
+    @property
+    def language_name(self) -> str:
+        """Said where it is not English: whoever calls has to speak it, or to find somebody who does."""
+        return "" if self.language == ENGLISH else languages()[self.language]
+
+
+def calls_waiting(wanted: OutboxFilter, *, location: Location, by: User, today: date) -> QuerySet[Message]:
+    """Messages that wait for a call at the location, as the filter asks for; order them by ``useful_until``."""
+    return outbox(replace(wanted, group=Group.CALL, channel=""), location=location, by=by, today=today)
+
+
+def calls_of(messages: Sequence[Message], *, by: User, now: datetime) -> list[Call]:
+    """What whoever calls needs to know, in the same order. Up to five queries, however many calls there are."""
+    contacts = contacts_of({one.patient_id for one in messages if one.patient_id is not None})
+    linked = {one.pk: _purpose(one) for one in messages}
+    visits = [one.booking for one in messages if linked[one.pk] is Purpose.VISIT and _is_ahead(one.booking, now)]
+    sheets = acts.sheets_of([one for one in visits if one is not None])
+    dates = _dates([one for one in messages if linked[one.pk] is Purpose.COURSE], now)
+    return [
+        _call(one, contacts, by=by, now=now, purpose=linked[one.pk], sheets=sheets, dates=dates.get(one.pk, ()))
+        for one in messages
+    ]
+
+
+def by_urgency(calls: Iterable[Call], *, location: Location, now: datetime) -> list[tuple[str, list[Call]]]:
+    """The calls under headings, in their order: at once, today, then by the day until which they are of use."""
+    today = location.local(now).date()
+
+    def heading(call: Call) -> str:
+        until = call.message.useful_until
+        if until - now < URGENT:
+            return "Call first: of use for less than 4 hours"
+        day = location.local(until).date()
+        return "Of use until tonight" if day <= today else f"Of use until {day:%A %-d %B}"
+
+    return [(said, list(some)) for said, some in groupby(calls, key=heading)]
+
+
+def _purpose(one: Message) -> Purpose | None:
+    """What the link would have opened; None where the words have no link."""
+    try:
+        purpose = kind_of(one.event).purpose
+    except KeyError:
+        return None
+    return Purpose(purpose) if purpose and KEPT_LINK in one.text else None
+
+
+def _is_ahead(booking: Booking | None, now: datetime) -> bool:
+    return booking is not None and booking.status in UPCOMING_STATUSES and now < booking.start
+
+
+def _dates(messages: Sequence[Message], now: datetime) -> dict[int, tuple[datetime, ...]]:
+    """Message -> the visits that are booked for its patient; one query, none without messages."""
+    whose = {one.pk: one.patient.resource_id for one in messages if one.patient is not None}
+    if not whose:
+        return {}
+    starts = defaultdict[int | None, list[datetime]](list)
+    for booking in Booking.objects.upcoming(now).filter(subject__in=whose.values()).order_by("span"):
+        starts[booking.subject_id].append(booking.start)
+    return {pk: tuple(starts[subject]) for pk, subject in whose.items()}
 
 
 def calls_made(location: Location, *, day: date, by: User) -> list[tuple[Message, str]]:
@@ -87,15 +174,29 @@ def calls_made(location: Location, *, day: date, by: User) -> list[tuple[Message
     return [(one, name_of(one, by)) for one in rows.order_by("-state_at")[:CALLED_SHOWN]]
 
 
-def _call(one: Message, known: dict[int, Contacts], by: User, now: datetime) -> Call:
+def _call(
+    one: Message,
+    known_of: dict[int, Contacts],
+    *,
+    by: User,
+    now: datetime,
+    purpose: Purpose | None,
+    sheets: Mapping[int, Sheet],
+    dates: tuple[datetime, ...],
+) -> Call:
     name, clocks = name_of(one, by), clocks_for(one)
-    contacts = known[one.patient_id] if one.patient_id is not None else Contacts()
+    contacts = known_of[one.patient_id] if one.patient_id is not None else Contacts()
     said = contacts.said.get(Channel.PHONE)
+    sheet = sheets.get(one.booking_id or 0) if purpose is Purpose.VISIT else None
     return Call(
         message=one,
         name=name,
         numbers=_numbers(one, contacts) if name else (),
         clocks=clocks,
+        say=spoken(one.text, link=KEPT_LINK),
+        prepare=sheet.parts if sheet is not None else (),
+        dates=dates,
+        must_go=MUST_GO.get(purpose, "") if purpose is not None else "",
         tried=one.attempts,
         said_no=said is not None and not said.granted,
         is_night=is_quiet(now, clocks.zone),
@@ -111,30 +212,35 @@ def _numbers(one: Message, contacts: Contacts) -> tuple[str, ...]:
     return (str(phone.as_e164),) if phone else ()
 
 
-def _on_day(rows: QuerySet[Message], location: Location, day: date | None) -> QuerySet[Message]:
-    if day is None:
-        return rows
-    begins, ends = _bounds(location, day)
-    return rows.filter(Q(due_at__gte=begins) & Q(due_at__lt=ends))
-
-
 def _bounds(location: Location, day: date) -> Sequence[datetime]:
     return [wall(one, time(0), location.tz) for one in (day, day + timedelta(days=1))]
 
 
-def record_call(message: Message, *, outcome: CallOutcome, by: User, now: datetime) -> Message:
+def record_call(
+    message: Message,
+    *,
+    outcome: CallOutcome,
+    by: User,
+    now: datetime,
+    among: Sequence[MessageState] = (MessageState.TO_CALL,),
+    said: str = "",
+) -> Message:
     """What came of a call stands with the message: told (CALLED), still to call, or failed as the number is wrong.
+
+    Args:
+        among: the states in which a call settles it; usually only that of the call list.
+        said: what its history says, where that is more than the outcome.
 
     Raises:
         MessageRefusedError: it does not wait for a call any more, for example because somebody called before.
     """
-    with locked_in(message, (MessageState.TO_CALL,)) as one:
+    with locked_in(message, among) as one:
         one.state, one.attempts = AFTER[outcome], one.attempts + 1
         if one.state != MessageState.TO_CALL:  # else it waits as long as before
             one.state_at = now
         if outcome is CallOutcome.WRONG_NUMBER:
             one.error = WRONG_NUMBER
         one.save(update_fields=["state", "state_at", "attempts", "error"])
-        text = f"Called: {CallOutcome(outcome).label.lower()}."
+        text = said or f"Called: {CallOutcome(outcome).label.lower()}."
         MessageStep.objects.create(message=one, at=now, state=one.state, text=text, by=by)
     return one

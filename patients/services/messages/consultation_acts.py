@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
-from django.utils.translation import gettext as _
-
 from clinic.models import Booking, BookingStatus
+from clinic.pure.words import translatable as _
 from clinic.services import bookings
 from clinic.services.bookings import BookingRefusedError, StaleBookingError, StepRefusedError
 from patients.models import Consultation, VisitMode

@@ -63,7 +63,7 @@ NOTHING = {
 @requires(Can.VIEW_MESSAGES)
 def outbox_page(request: HttpRequest) -> HttpResponse:
     """What will be sent, was sent, failed or was skipped; filters, order and page stand in the address."""
-    wanted, by, place = _filter(request), staff(request), current_location(request)
+    wanted, by, place = filter_in(request), staff(request), current_location(request)
     today = moment_of(request).today
     rows = outbox(wanted, location=place, by=by, today=today) if place else Message.objects.none()
     page = listing(request, rows, sorts=SORTS, default="when" if wanted.group is Group.COMING else "-when")
@@ -86,7 +86,8 @@ def outbox_page(request: HttpRequest) -> HttpResponse:
     return render(request, name, context)
 
 
-def _filter(request: HttpRequest) -> OutboxFilter:
+def filter_in(request: HttpRequest) -> OutboxFilter:
+    """What the address asks for; whatever is no choice there counts as not asked."""
     asked = {name: request.GET.get(name, "") for name in ("show", "kind", "channel", "day", "q")}
     return OutboxFilter(
         group=Group(asked["show"]) if asked["show"] in set(Group) else Group.COMING,
