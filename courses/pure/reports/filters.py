@@ -351,7 +351,7 @@ def value_words(filters: Filters, name: str, name_of: Callable[[str, int], str])
     if name in LISTED:
         return LISTED[name][value]
     if value == NONE:
-        return {"severity": "no baseline", "referrer": "no referrer recorded"}[name]
+        return {"severity": "no band of severity", "referrer": "no referrer recorded"}[name]
     return {"severity": f"baseline {value.lower()}", "referrer": f"referred by {value}"}[name]
 
 

@@ -200,7 +200,7 @@ def test_what_is_written_into_an_address_is_read_the_same(query: dict[str, str])
 def test_the_words_name_what_is_chosen() -> None:
     found = read(location="2", indication="trd", severity="none", protocol="3", period="last-month", failures="1")
     assert say(found) == (
-        "Brooklyn · Treatment-resistant depression · no baseline · T-MWF6 · 1 before · started 1 Oct 2026 to 31 Oct 2026"
+        "Brooklyn · Treatment-resistant depression · no band of severity · T-MWF6 · 1 before · started 1 Oct 2026 to 31 Oct 2026"
     )
     assert say(read(period="all")) == "All courses · all time"
 
