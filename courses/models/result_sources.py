@@ -107,7 +107,7 @@ RESULT_SOURCES = (
     Source(RuleOverride, ("infusion_id", "day"), join=OF_INFUSION),
     Source(Revision, (), join=OF_COURSE, only=f"changed.kind = '{RevisionKind.CONTINUED.value}'", on=("insert",)),
     # What was given: an order never changes, so it is enough to follow the taps that name it.
-    Source(RunEvent, ("record_id", "kind", "at", "order_id", "struck_at"), join=OF_RECORD),
+    Source(RunEvent, ("record_id", "kind", "at", "is_for_adverse_event", "order_id", "struck_at"), join=OF_RECORD),
     Source(AdverseEvent, ("record_id", "is_serious", "struck_at"), join=OF_RECORD),
     Source(
         Assessment,

@@ -117,7 +117,7 @@ def _outcome(key: str, row: Row) -> dict[str, Any]:
         "is_remission": end is not None and end.score <= REMISSION.get(measure, -1),
         "first_response": responded[0] if responded else None,
         "later_score": asked_later[0].score if asked_later else None,
-        **_held(row, name, scores, baseline or 0, end, last),
+        **(_held(row, scores, baseline, end, last) if name == "RESPONSE" and baseline and end else NOT_HELD),
     }
 
 
@@ -146,9 +146,10 @@ def _name(better: Fraction | None, baseline: int | None, *, is_over: bool, is_ev
     return "RESPONSE" if 2 * better >= 1 else "PARTIAL" if 10 * better >= 3 else "NON_RESPONSE"
 
 
-def _held(row: Row, name: str, scores: list[Reading], baseline: int, end: Reading | None, last: date) -> dict[str, Any]:
-    if name != "RESPONSE" or end is None:
-        return {"held_days": None, "has_relapsed": False}
+NOT_HELD = {"held_days": None, "has_relapsed": False}
+
+
+def _held(row: Row, scores: list[Reading], baseline: int, end: Reading, last: date) -> dict[str, Any]:
     follow_up = [one for one in scores if one.at > end.at]
     relapses = [
         first.day
