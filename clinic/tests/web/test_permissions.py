@@ -81,6 +81,9 @@ DECIDED_HERE = {
     Can.EDIT_FOLLOW_UP: {Role.CLINICIAN, Role.MANAGER},  # as EDIT_DAY_SETTINGS
     Can.VIEW_MESSAGES: set(Role),  # issue 6: staff see what was, will be and could not be sent; nothing clinical in it
     Can.SEND_MESSAGES: {Role.FRONT_DESK, Role.NURSE, Role.CLINICIAN},  # whoever meets patients, as WORK_TASKS
+    # issue 7: "managers and clinicians see ... whether patients respond"; chairs and people: who plans them
+    **dict.fromkeys((Can.VIEW_OUTCOME_REPORTS, Can.TAKE_REPORT_DATA), frozenset({Role.CLINICIAN, Role.MANAGER})),
+    Can.VIEW_OPERATION_REPORTS: {Role.FRONT_DESK, Role.MANAGER},
     Can.VIEW_OPERATION: {Role.MANAGER},  # queues and failures of the machinery: [audit trail: manager]
 }
 """Capabilities about which the table of design.md says nothing."""
@@ -95,7 +98,9 @@ def test_each_role_may_do_exactly_what_the_table_says(role: Role) -> None:
 def test_several_roles_may_do_what_any_of_them_may_and_no_role_may_do_nothing() -> None:
     both = {capability for capability in Can if allowed([Role.FRONT_DESK, Role.NURSE], capability)}
     assert both == DESK | NURSE | (
-        set(DECIDED_HERE) - {Can.EDIT_INTAKE_SETTINGS, Can.EDIT_DAY_SETTINGS, Can.EDIT_FOLLOW_UP, Can.VIEW_OPERATION}
+        set(DECIDED_HERE)
+        - {Can.EDIT_INTAKE_SETTINGS, Can.EDIT_DAY_SETTINGS, Can.EDIT_FOLLOW_UP, Can.VIEW_OPERATION}
+        - {Can.VIEW_OUTCOME_REPORTS, Can.TAKE_REPORT_DATA}
     )
     assert not any(allowed([], capability) for capability in Can)
 
