@@ -13,7 +13,7 @@ REMAINS = (
     "What remains: a person who knows of a patient the year, age band, sex, condition and place of treatment may find "
     "the row where few share them, and exact scores, doses and days make every row its own. The keys are the same in "
     "every file, so two files can be laid beside each other. This is de-identified data of a clinic and not anonymous "
-    "data: keep it where patients' data is kept, and give it to nobody without an agreement."
+    "data: keep it where patients’ data is kept, and give it to nobody without an agreement."
 )
 
 

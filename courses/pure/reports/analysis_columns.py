@@ -17,7 +17,7 @@ OLDEST = 90
 """From this age on people are one group (45 CFR 164.514(b)(2)(i)(C))."""
 OTHER = "other"
 NO_YES = "0 no, 1 yes"
-POOLED = f"{OTHER}: recorded so, or fewer than {LEAST} patients in this file"
+RARE = f"{OTHER}: fewer than {LEAST} patients in this file, or the next larger where these would be alone"
 RESULTS = "courses.pure.reports.results"
 Facts = Mapping[str, Any]
 """One course as the database gives it: fields of its result, with its keys, age and names."""
@@ -88,13 +88,11 @@ WHO = (
     Variable(
         "prescriber_key",
         "Which courses had one prescriber.",
-        f"u_ and 16 letters or digits; {POOLED}",
+        f"u_ and 16 letters or digits; {RARE}",
         "HMAC-SHA256 of the person with a secret that only this installation has",
         _field("prescriber_key"),
     ),
-    Variable(
-        "location", "Where the course was given.", f"name of the location; {POOLED}", "Course", _field("location")
-    ),
+    Variable("location", "Where the course was given.", f"name of the location; {RARE}", "Course", _field("location")),
     Variable(
         "age_band",
         "Age on the day of the first infusion.",
@@ -103,7 +101,13 @@ WHO = (
         lambda facts: age_band(facts["age"]),
         "years",
     ),
-    Variable("sex", "Sex recorded for clinical use.", f"female, male, unknown; {POOLED}", "Patient", _field("sex")),
+    Variable(
+        "sex",
+        "Sex recorded for clinical use.",
+        f"female, male, unknown; {RARE}; also where recorded so",
+        "Patient",
+        _field("sex"),
+    ),
     Variable(
         "start_year",
         "Year of the first infusion. No other date is in this file.",
@@ -123,14 +127,14 @@ WHAT = (
     Variable(
         "condition",
         "What the course was for.",
-        f"{', '.join(INDICATION_LABELS)}; {POOLED}",
+        f"{', '.join(INDICATION_LABELS)}; {RARE}; also where recorded so",
         "Course",
         _field("indication"),
     ),
     Variable(
         "protocol",
         "The protocol of the series, whatever its version.",
-        f"title of the protocol; {POOLED}",
+        f"title of the protocol; {RARE}",
         "Course",
         _field("protocol"),
     ),
@@ -152,7 +156,7 @@ WHAT = (
     Variable(
         "status",
         "How the course stands.",
-        f"active, interrupted, completed, stopped, transferred, lost; {POOLED}",
+        f"active, interrupted, completed, stopped, transferred, lost; {RARE}",
         "Course",
         _field("status"),
     ),
@@ -239,7 +243,7 @@ OUTCOME = (
     Variable(
         "measure",
         "The measure by which it was judged.",
-        f"phq9, qids16, madrs, pcl5; empty: none; {POOLED}",
+        f"phq9, qids16, madrs, pcl5; empty: none; {RARE}",
         "Outcome terms",
         _field("measure"),
     ),
@@ -331,7 +335,7 @@ OUTCOME = (
     Variable(
         "censored_by",
         "Why it was followed no further.",
-        f"last_score, next_series, death; empty: relapse or no response; {POOLED}",
+        f"last_score, next_series, death; empty: relapse or no response; {RARE}",
         "F1",
         _field("censored_by"),
     ),

@@ -112,8 +112,9 @@ def drawn(chart: Chart) -> Drawn | None:
 
 
 def number_words(value: Decimal | int, unit: Unit | str) -> str:
-    """As pages write it: 64.7 %, 18 days, 7.5; below 0 with the minus of printers."""
-    said = percent_words(Decimal(value)) if unit == Unit.PERCENT else f"{rounded(Decimal(value), 2)} {unit}".rstrip()
+    """As pages write it: 64.7 %, 18 days, 1,250; below 0 with the minus of printers."""
+    plain = f"{value:,}" if isinstance(value, int) else rounded(value)
+    said = percent_words(Decimal(value)) if unit == Unit.PERCENT else f"{plain} {unit}".rstrip()
     return said.replace("-", MINUS, 1) if said.startswith("-") else said
 
 

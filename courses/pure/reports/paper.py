@@ -27,6 +27,8 @@ from courses.pure.reports.tidy import missing_words, reference_words
 
 NOTHING = "\N{EN DASH}"
 """What stands for a cell of which nothing is known."""
+MOST_PUBLISHED = 2
+"""So many published numbers stand beside a figure one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _figure(one: Figure, mark: int, other: Figure | None) -> dict[str, Any]:
         "mark": mark,
         **_said(one),
         "other": _said(other) if other is not None else None,
-        "published": [_published_short(ref, one.unit) for ref in one.references],
+        "published": _published(one.references, one.unit, mark),
     }
 
 
@@ -121,14 +123,23 @@ def of_words(one: Figure) -> str:
 
 def interval_words(one: Figure) -> str:
     """The interval in the unit of the figure: "95 % interval 41.3 to 82.7 %"."""
-    if one.low is None or one.high is None:
+    if one.low is None and one.high is None:
         return ""
-    low, high = (number_words(end, one.unit).removesuffix(f" {one.unit}") for end in (one.low, one.high))
-    return f"95 % interval {low} to {high} {one.unit}".rstrip()
+    low = "?" if one.low is None else number_words(one.low, one.unit).removesuffix(f" {one.unit}")
+    high = "not reached" if one.high is None else number_words(one.high, one.unit)
+    return f"95 % interval {low} to {high}"
 
 
-def _published_short(one: Reference, unit: Unit) -> dict[str, str]:
-    return {"value": number_words(one.value, unit), "words": f"{one.study}: {reference_words(one)}"}
+def _published(references: Sequence[Reference], unit: Unit, mark: int) -> list[dict[str, str]]:
+    """Each with its setting; where there are many their range, and where each of them stands."""
+    if len(references) <= MOST_PUBLISHED:
+        return [
+            {"value": number_words(one.value, unit), "words": f"{one.study}: {reference_words(one)}"}
+            for one in references
+        ]
+    low, high = (number_words(end(one.value for one in references), unit) for end in (min, max))
+    words = f"in {len(references)} studies of other settings; each stands under {mark} at the end"
+    return [{"value": f"{low.removesuffix(f' {unit}')} to {high}", "words": words}]
 
 
 # -- tables and charts -------------------------------------------------------------------------------------------------
@@ -161,7 +172,7 @@ def _chart(chart: Chart, mark: int) -> dict[str, Any]:
         "marks": asdict(marks) if marks is not None else None,
         "x": chart.x_title,
         "y": chart.y_title,
-        "published": [_published_short(one, _unit_of(chart)) for one in chart.references],
+        "published": _published(chart.references, _unit_of(chart), mark),
     }
 
 

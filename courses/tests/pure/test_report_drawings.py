@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from courses.pure.reports.contents import Chart, Column, Drawing, Kind, Table, Unit
+from courses.pure.reports.contents import Chart, Column, Drawing, Kind, Section, Table, Unit
 from courses.pure.reports.drawings import Bars, Curve, Heat, Lines, Stack, drawn, number_words, scale_up_to
-from courses.pure.reports.paper import as_data
+from courses.pure.reports.paper import as_data, interval_words
 from courses.tests.report_kit import (
     BARS,
     COMPARED,
@@ -17,7 +17,9 @@ from courses.tests.report_kit import (
     FUNNEL,
     HEAT,
     LINE,
+    P20,
     REPORT,
+    RESPONSE,
     STACK,
     SURVIVAL,
 )
@@ -132,12 +134,32 @@ def test_a_table_without_rows_is_no_drawing_and_rows_of_nothing_do_no_harm(drawi
         ("64.70588", Unit.PERCENT, "64.7 %"),
         ("-7.5", Unit.POINTS, "\N{MINUS SIGN}7.5 points"),
         ("18", Unit.DAYS, "18 days"),
-        ("0.125", Unit.MG_PER_KG, "0.13 mg/kg"),  # half up
+        ("0.25", Unit.MG_PER_KG, "0.3 mg/kg"),  # half up, one place as on the page
         ("40", Unit.COUNT, "40"),
     ],
 )
 def test_numbers_are_said_as_on_the_page(value: str, unit: Unit, said: str) -> None:
     assert number_words(Decimal(value), unit) == said
+
+
+def test_counts_have_their_thousands_apart() -> None:
+    assert number_words(20_000, Unit.COUNT) == "20,000"
+
+
+def test_many_published_numbers_are_a_range_and_each_stands_at_the_end() -> None:
+    others = tuple(replace(P20, value=Decimal(value), study=f"Study {value}") for value in (18, 45, 27))
+    report = replace(EMPTY, sections=(Section("s", "S", (replace(RESPONSE, references=others),)),))
+    data = as_data(report, clinic="", said_at="")
+    (beside,) = data["sections"][0]["blocks"][0]["figures"][0]["published"]
+    assert beside["value"] == "18.0 to 45.0 %"
+    assert beside["words"] == "in 3 studies of other settings; each stands under 1 at the end"
+    assert [value for value, _, _ in data["meant"][0]["published"]] == ["18.0 %", "45.0 %", "27.0 %"]
+
+
+def test_an_end_of_an_interval_that_was_not_reached_is_said() -> None:
+    assert interval_words(replace(RESPONSE, unit=Unit.DAYS, low=Decimal(28), high=None)) == (
+        "95 % interval 28 to not reached"
+    )
 
 
 def test_figures_beside_each_other_say_value_denominator_interval_and_whom_they_leave_out() -> None:

@@ -20,10 +20,9 @@ from courses.pure.reports.contents import LEAST
 from courses.pure.reports.filters import Filters
 from courses.reports.analysis import Extent, extent_of, rows_of
 from courses.reports.filtering import choices, said
-from courses.reports.outcomes import KIND
 from courses.services.report_taken import record_taken
 from courses.services.results import bring_up_to_date
-from courses.views.reports.files import as_file, file_name, said_at
+from courses.views.reports.files import ROWS, as_file, file_name, said_at
 from courses.views.reports.frame import asked_filters, bar_of, kinds_of
 
 GROUPS = (("Whose, where and when", WHO), ("What was done", WHAT), ("What it came to", OUTCOME))
@@ -93,7 +92,7 @@ def _page(request: HttpRequest, now: datetime) -> HttpResponse:
     query = filters.to_query()
     context = {
         "tabs": kinds_of(staff(request)),
-        "bar": bar_of(KIND, filters, known, problems, request.GET),
+        "bar": bar_of(ROWS, filters, known, problems, request.GET),
         "problems": problems,
         "extent": extent,
         "about": said(filters, known),

@@ -14,10 +14,9 @@ from courses.forms.course_reports import ChosenForm
 from courses.pure.course_page import Audience
 from courses.pure.outcomes.terms import End
 from courses.reports.filtering import choices, results, said
-from courses.reports.outcomes import KIND
 from courses.services.course_reports import MOST, NotChosenError, print_courses
 from courses.services.results import bring_up_to_date
-from courses.views.reports.files import as_file
+from courses.views.reports.files import ROWS, as_file
 from courses.views.reports.frame import asked_filters, bar_of, kinds_of
 
 SORTS = {"started": ("started_on", "course"), "patient": ("patient__family_name", "patient__given_name", "course")}
@@ -57,7 +56,7 @@ def _page(request: HttpRequest, form: ChosenForm) -> HttpResponse:
     ticked = set(form.data.getlist("course")) if form.is_bound else set()  # type: ignore[attr-defined]
     context = {
         "tabs": kinds_of(staff(request)),
-        "bar": bar_of(KIND, filters, known, problems, request.GET),
+        "bar": bar_of(ROWS, filters, known, problems, request.GET),
         "problems": problems,
         "about": said(filters, known),
         "form": form,

@@ -22,6 +22,7 @@ from courses.pure.reports.contents import Report
 from courses.pure.reports.filters import Filters, day_words
 from courses.reports.comparing import report_of
 from courses.reports.filtering import Choices, choices
+from courses.reports.outcomes import KIND as OUTCOMES
 from courses.services.report_taken import record_taken
 from courses.services.results import UpToDate, bring_up_to_date
 from courses.views.reports.frame import ANY_REPORT, asked_filters, kind_or_404
@@ -31,6 +32,8 @@ SORTS = {"at": ("at",)}
 PDF = "application/pdf"
 FORMATS = {"csv": CSV, "xlsx": XLSX, "pdf": PDF}
 EVERYWHERE = "All locations"
+ROWS = replace(OUTCOMES, options=())
+"""Rows of courses are chosen as those of the outcomes are; when and how they are judged is in each row."""
 
 
 @requires(*ANY_REPORT)
