@@ -113,7 +113,7 @@ def _sorted(name: str, options: list[tuple[str, str]]) -> list[tuple[str, str]]:
         return list(LISTED[name].items())
     if name == "severity":
         options.sort(key=lambda one: (SEVERITIES.index(one[0]) if one[0] in SEVERITIES else len(SEVERITIES), one[0]))
-        return [*options, (NONE, "No band: no baseline, or none is published")]
+        return [*options, (NONE, "No baseline or no band")]
     options.sort(key=lambda one: one[1].casefold())
     return [*options, (NONE, "None recorded")] if name == "referrer" else options
 

@@ -37,7 +37,7 @@ class Dimension:
 DIMENSIONS = (
     Dimension("protocol", "By protocol", "Protocol"),
     Dimension("indication", "By condition", "Condition"),
-    Dimension("severity", "By severity at baseline", "Severity", "No band: no baseline, or none is published"),
+    Dimension("severity", "By severity at baseline", "Severity", "No baseline or no band"),
     Dimension("dose", "By dose", "Median dose of the series", "Not recorded"),
     Dimension("failures", "By treatments without response before", "Treatments", "Not recorded"),
     Dimension("prescriber", "By clinician", "Clinician"),
