@@ -211,7 +211,7 @@ class PublicRequestForm(RequestForm):
     def keep(self, typed: QueryDict) -> None:
         """The form shows what was typed, and judges nothing yet: it was sent only to see it in another language."""
         shown = {name: field.widget.value_from_datadict(typed, {}, name) for name, field in self.fields.items()}
-        self.initial |= {name: value for name, value in shown.items() if value} | {"homepage": ""}
+        self.initial.update({name: value for name, value in shown.items() if value}, homepage="")
 
     def shown_again(self) -> None:
         """The refused form can be sent again: its stamp counts, and what a program put into the trap is gone."""
