@@ -13,8 +13,9 @@ from courses.reports.registry import ReportKind
 
 def report_of(kind: ReportKind, filters: Filters, now: datetime, known: Choices | None = None) -> Report:
     """The report, with the figures of the second group beside its own where two are compared."""
-    built = kind.build(filters.alone, now)
-    if filters.compare is None:
+    built = kind.build(filters, now)
+    if filters.compare is None or built.others is not None:
         return built
+    second = kind.build(filters.compare.alone, now)
     words = said(filters.compare, known or choices(), lead=kind.lead)
-    return replace(built, compared_with=words, others=kind.figures_of(filters.compare.alone, now))
+    return replace(built, compared_with=words, others={one.key: one for one in second.figures()})

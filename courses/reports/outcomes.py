@@ -5,7 +5,7 @@ Definitions: clinical.md F1, in the words of the clinic's outcome terms. Publish
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,8 @@ from django.db.models import BooleanField, Case, Count, F, Q, QuerySet, When
 
 from clinic.pure.roles import Can
 from courses.models import CourseResult, OutcomeDefinition
-from courses.pure.outcomes.terms import SHIPPED
-from courses.pure.reports.contents import Figure, Report, Section
+from courses.pure.outcomes.terms import SHIPPED, Terms
+from courses.pure.reports.contents import Report, Section
 from courses.pure.reports.filters import LISTED, Filters
 from courses.pure.reports.outcome_terms import TermWords
 from courses.pure.reports.survival import Survival, survival_of
@@ -35,31 +35,38 @@ from courses.services.outcomes import terms_of
 
 
 def build(filters: Filters, now: datetime) -> Report:
-    """The page; four queries."""
-    known = choices()
-    facts = read(filters)
+    """The page, with the figures of a second group where two are compared; five queries, two more for that group."""
+    known, versions = choices(), every_version()
+    facts = read(filters.alone, versions)
+    others = read(filters.compare.alone, versions) if filters.compare else None
     lines = outcome_tables.split(results(filters), facts.groups, filters)
     about = f"Completed: of the series that are over. Response and remission: {facts.when}, of the evaluable ones."
     tables = tuple(outcome_tables.tables(lines, filters, known, about=about, source=facts.words.source))
     sections = [headline(facts), series_section(facts), response_section(facts), staying_section(facts)]
     if tables:
         sections.append(Section("split", "By group", tables, about=SMALL))
-    return Report(key="outcomes", title="Outcomes", about=said(filters, known), as_of=now, sections=tuple(sections))
+    return Report(
+        key="outcomes",
+        title="Outcomes",
+        about=said(filters, known),
+        as_of=now,
+        sections=tuple(sections),
+        compared_with=said(filters.compare, known) if filters.compare else "",
+        others={one.key: one for one in figures_in(others)} if others else None,
+    )
 
 
 CONDITIONS = tuple(LISTED["indication"])
 SMALL = "A row of fewer than 5 says only how many they are. Where intervals overlap widely, a difference may be chance."
 
 
-def figures(filters: Filters, now: datetime) -> Mapping[str, Figure]:  # noqa: ARG001 (as every report's)
-    """Its figures alone; three queries."""
-    facts = read(filters)
-    return {one.key: one for one in figures_in(facts)}
+def every_version() -> list[Terms]:
+    """The shipped terms and every version of the clinic's; one query."""
+    return [SHIPPED, *(terms_of(row) for row in OutcomeDefinition.objects.order_by("number"))]
 
 
-def read(filters: Filters) -> Facts:
-    """Everything that the figures rest on; three queries."""
-    versions = [SHIPPED, *(terms_of(row) for row in OutcomeDefinition.objects.order_by("number"))]
+def read(filters: Filters, versions: Sequence[Terms]) -> Facts:
+    """Everything that the figures rest on; two queries."""
     found = groups(filters.at, versions)
     rows = results(filters)
     totals: dict[str, Any] = rows.order_by().aggregate(
@@ -104,5 +111,4 @@ KIND = ReportKind(
     listed=outcome_lists.listed,
     about="Whether courses are finished, who responds, and how long it lasts.",
     options=("at", "censor"),
-    figures=figures,
 )

@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 from django.utils.module_loading import import_string
 
 from clinic.pure.roles import Can
-from courses.pure.reports.contents import Cell, Column, Figure, Report
+from courses.pure.reports.contents import Cell, Column, Report
 from courses.pure.reports.filters import CHOSEN, Filters
 
 Row = TypeVar("Row", bound=Model)
@@ -68,13 +68,13 @@ class ReportKind:
     """One page of the reports.
 
     Args:
-        build: the report for filters and a moment; the second group of the filters is left to the page.
+        build: the report for filters and a moment. It may fill ``others`` for the second group of the filters itself,
+            where that is cheaper; else ``comparing.report_of`` asks for that group's figures.
         listed: the list with this key, for filters. Raises ``NoSuchListError``.
         filters: which of ``CHOSEN`` it knows how to filter by.
         period: what its period counts: "Started" or "Took place".
         lead: before the period in words, "started ".
         about: a sentence under the page's title.
-        figures: its figures alone, where that is cheaper than all of it; for the group it is compared with.
     """
 
     key: str
@@ -87,13 +87,6 @@ class ReportKind:
     lead: str = "started "
     about: str = ""
     options: tuple[str, ...] = ()  # of "at" and "censor"
-    figures: Callable[[Filters, datetime], Mapping[str, Figure]] | None = None
-
-    def figures_of(self, filters: Filters, now: datetime) -> Mapping[str, Figure]:
-        """Its figures by key, for the group that it is compared with."""
-        if self.figures is not None:
-            return self.figures(filters, now)
-        return {one.key: one for one in self.build(filters, now).figures()}
 
 
 MODULES = ("courses.reports.outcomes", "courses.reports.safety", "courses.reports.operations")

@@ -369,4 +369,7 @@ def test_no_list_has_a_name_in_it(cohort: Cohort) -> None:
 # -- comparing ---------------------------------------------------------------------------------------------------------
 def test_the_figures_of_a_second_group_are_those_of_its_own_page(cohort: Cohort) -> None:
     harbour = replace(EVER, location=cohort.places["Harbour"].pk)
-    assert outcomes.KIND.figures_of(harbour, NOW) == figures(harbour)
+    compared = outcomes.build(replace(EVER, compare=harbour), NOW)
+    assert compared.others == figures(harbour)
+    assert {one.key: one for one in compared.figures()} == figures()
+    assert compared.compared_with == "Harbour · all time"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -22,13 +23,17 @@ from courses.views.reports.page import report_page
 def save(request: HttpRequest) -> HttpResponse | HttpResponseBase:
     """The report stands in the owner's list with the filters that it was shown with."""
     kind = kind_or_404(request, request.POST.get("report", ""))
-    form = SaveForm(request.POST, instance=SavedReport(owner=staff(request), created_at=timezone.now()))
-    filters, problems = asked_filters(request, form.filters, timezone.now())
+    form, now = SaveForm(request.POST), timezone.now()
+    filters, problems = asked_filters(request, form.filters, now)
     if not form.is_valid() or problems:
         return report_page(request, kind, form=form)
-    row = save_report(
-        name=form.cleaned_data["name"], report=kind.key, query=filters.to_query(), by=staff(request), now=timezone.now()
-    )
+    try:
+        row = save_report(
+            name=form.cleaned_data["name"], report=kind.key, query=filters.to_query(), by=staff(request), now=now
+        )
+    except ValidationError as refusal:
+        form.add_error("name", refusal.messages)
+        return report_page(request, kind, form=form)
     messages.success(request, f"Saved as “{row.name}”. It stands under “Saved views”.")
     return redirect("reports:saved", row.pk)
 
