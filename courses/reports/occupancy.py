@@ -28,8 +28,8 @@ SPANS = """
         SELECT place.id AS location_id,
                CASE WHEN r.kind = 'chair' THEN 'chair' WHEN 'nurse' = ANY(u.roles) THEN 'nurse'
                     ELSE 'clinician' END AS who,
-               floor(EXTRACT(EPOCH FROM lower(a.span)) / 60)::int AS lo,
-               ceil(EXTRACT(EPOCH FROM upper(a.span)) / 60)::int AS hi, count(*) AS n
+               floor(date_part('epoch', lower(a.span)) / 60)::int AS lo,
+               ceil(date_part('epoch', upper(a.span)) / 60)::int AS hi, count(*) AS n
         FROM place
         JOIN clinic_booking b
             ON b.location_id = place.id AND lower(b.span) >= place.lo - interval '1 day' AND lower(b.span) < place.hi
@@ -210,7 +210,7 @@ def uses(rows: Mapping[str, list[Row]], filters: Filters, now: datetime) -> dict
 
 def _spans(row: Row | None) -> IntArray:
     text: Any = row["spans"] if row else ""
-    return np.array(text.split(), dtype=np.int64).reshape(-1, 3)
+    return np.fromstring(text, dtype=np.int64, sep=" ").reshape(-1, 3)
 
 
 # -- as it is shown ----------------------------------------------------------------------------------------------------

@@ -266,9 +266,11 @@ LATE = """
 
 
 def _ended(title: str, became: str) -> Question:
+    """Why an infusion was withheld is clinical: who reads this report need not read that."""
+
     def cells(values: tuple[Any, ...]) -> tuple[Any, ...]:
         on, clock, kind, notice, reason = values
-        return on, clock, KINDS[kind], notice, reason
+        return on, clock, KINDS[kind], notice, "" if became == "withheld" else reason
 
     return Question(
         title=title,
