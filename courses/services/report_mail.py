@@ -96,7 +96,7 @@ def filters_of(row: ReportMail, today: date) -> Filters:
     query = QueryDict(row.query, mutable=True)
     query["period"] = "last-month"
     try:
-        return Filters.from_query(query, today=today)  # type: ignore[arg-type]
+        return Filters.from_query(query, today=today)
     except OddFiltersError as odd:
         return odd.rest
 

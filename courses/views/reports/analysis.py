@@ -16,7 +16,7 @@ from courses.adapters.report_files import CSV, XLSX, Rows, csv_lines, rows_xlsx
 from courses.planning.words import say_count
 from courses.pure.reports.analysis import REMAINS
 from courses.pure.reports.analysis_columns import DICTIONARY_HEAD, HEAD, OUTCOME, WHAT, WHO, dictionary
-from courses.pure.reports.contents import LEAST
+from courses.pure.reports.contents import LEAST, Cell
 from courses.pure.reports.filters import Filters
 from courses.reports.analysis import Extent, extent_of, rows_of
 from courses.reports.filtering import choices, said
@@ -71,7 +71,7 @@ def table_file(request: HttpRequest, suffix: str) -> HttpResponseBase:
 
 
 def _workbook(filters: Filters, extent: Extent, words: str, as_of: str) -> bytes:
-    about = [
+    about: list[tuple[str, Cell]] = [
         ("Filters", words),
         ("As of", as_of),
         ("Courses", extent.courses),
