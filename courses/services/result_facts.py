@@ -30,8 +30,7 @@ from courses.models import (
     RunKind,
     VisitOutcome,
 )
-from courses.models.protocols import FirstGap
-from courses.planning.protocols import Step, expand
+from courses.planning.protocols import FirstGap, Step, expand
 from courses.planning.types import SeriesRule
 from courses.pure.doses_given import Order, given_from
 from courses.pure.outcomes.judging import Event, Given, Score
@@ -251,13 +250,13 @@ def _phases(courses: Sequence[int]) -> dict[int, list[PhaseRow]]:
     found: dict[int, list[PhaseRow]] = defaultdict(list)
     by_id: dict[int, PhaseRow] = {}
     rows = Phase.objects.filter(course__in=courses).order_by("course", "position")
-    for course, *values in rows.values_list("course", "pk", "kind", "position", "protocol_version", "n_planned"):
-        phase = PhaseRow(*values)
-        found[course].append(phase)
-        by_id[phase.pk] = phase
+    columns = ("course", "pk", "kind", "position", "protocol_version", "n_planned")
+    for course, pk, kind, position, version, n_planned in rows.values_list(*columns):
+        by_id[pk] = PhaseRow(pk, kind, position, version, n_planned)
+        found[course].append(by_id[pk])
     steps = PhaseStep.objects.filter(phase__course__in=courses).order_by("phase", "position")
-    columns = ("count", "min_gap_days", "max_gap_days", "weekdays", "target_gap_days", "first_gap")
-    for pk, *values in steps.values_list("phase", *columns):
+    rhythm = ("count", "min_gap_days", "max_gap_days", "weekdays", "target_gap_days", "first_gap")
+    for pk, *values in steps.values_list("phase", *rhythm):
         by_id[pk].steps += (_step(*values),)
     infusions = Infusion.objects.filter(phase__course__in=courses).exclude(status=InfusionStatus.DROPPED)
     for phase_id, pk, number, status, day in infusions.order_by().values_list("phase", "pk", "number", "status", "day"):

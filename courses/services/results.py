@@ -147,7 +147,7 @@ def _write(patients: Sequence[int], now: datetime) -> int:
 def _with_merged(patients: Sequence[int]) -> set[int]:
     """Both records of a merge: a course may be on its way from one to the other while something else is written."""
     pairs = Patient.objects.filter(Q(pk__in=patients) | Q(merged_into__in=patients), merged_into__isnull=False)
-    found = {pk for pair in pairs.order_by().values_list("pk", "merged_into") for pk in pair}
+    found = {pk for pair in pairs.order_by().values_list("pk", "merged_into") for pk in pair if pk is not None}
     return found | set(patients)
 
 
