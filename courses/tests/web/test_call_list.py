@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -79,6 +80,17 @@ def test_a_caller_says_how_to_prepare_in_the_place_of_the_link(desk: Client, ada
     assert "Clear drinks until Mon, Apr 12, 6:00 AM" in said
     assert "Somebody has to take you home." in said
     assert "Ask whether they are coming." in said
+
+
+def test_the_page_of_one_call_has_no_link_to_read_out_either(desk: Client, ada: Booked) -> None:
+    row = to_call(ada, booking=visit_of(ada))
+    answer = desk.get(f"/messages/{row.pk}/")
+    said = words(answer)
+    assert "What to say This is a reminder of your visit: Mon, Apr 12, 8:00 AM." in said
+    assert "[link]" not in said
+    levels = [int(one) for one in re.findall(r"<h([1-6])", answer.content.decode())]
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert levels[0] == 1
 
 
 def test_in_the_patients_language_with_a_mark_for_whoever_calls(desk: Client, ada: Booked) -> None:

@@ -127,6 +127,11 @@ def calls_of(messages: Sequence[Message], *, by: User, now: datetime) -> list[Ca
     ]
 
 
+def words_to_say(message: Message) -> str:
+    """What somebody who calls says of the message: its words without the link."""
+    return "\n\n".join(spoken(message.text, link=KEPT_LINK))
+
+
 def by_urgency(calls: Iterable[Call], *, location: Location, now: datetime) -> list[tuple[str, list[Call]]]:
     """The calls under headings, in their order: at once, today, then by the day until which they are of use."""
     today = location.local(now).date()

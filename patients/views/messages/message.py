@@ -16,8 +16,8 @@ from clinic.edge.htmx import announce, go, is_fragment
 from clinic.pure.roles import Can
 from clinic.services.access import record_reading
 from patients.forms.messages import HoldForm
-from patients.models import Message
-from patients.services.messages.calls import ICONS, CallOutcome, record_call
+from patients.models import Message, MessageState
+from patients.services.messages.calls import ICONS, CallOutcome, record_call, words_to_say
 from patients.services.messages.outbox import foresee, link_state, read_message, row_of, steps_of, ways
 from patients.services.messages.sending import MessageRefusedError, hold_back, retry, send_now
 from patients.views.messages.outbox import CHANGED
@@ -111,6 +111,8 @@ def _page(
         record_reading(by=by, subject_id=subject, page="Message", path=request.path, now=now)
     foreseen = foresee(row, now=now)
     text = foreseen.text if foreseen is not None else row.text
+    if row.state == MessageState.TO_CALL:
+        text = words_to_say(row)
     shown = row_of(row, foreseen.address if foreseen is not None and not row.channel else None, by=by)
     context = {
         "row": shown,
