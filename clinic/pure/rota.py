@@ -12,28 +12,40 @@ from clinic.pure.walltime import DAY_MIN, MinuteSpan, closing_minute, cut_out, m
 class ShiftLike(Protocol):
     """A weekly working time from ``first_day`` on, and to ``last_day`` where given."""
 
-    weekday: int
-    starts: time
-    ends: time
-    first_day: date
-    last_day: date | None
+    @property
+    def weekday(self) -> int: ...
+    @property
+    def starts(self) -> time: ...
+    @property
+    def ends(self) -> time: ...
+    @property
+    def first_day(self) -> date: ...
+    @property
+    def last_day(self) -> date | None: ...
 
 
 class ChangeLike(Protocol):
     """A day on which the weekly pattern does not hold: "off" or "extra", all day or between two times."""
 
-    kind: str
-    starts: time | None
-    ends: time | None
+    @property
+    def kind(self) -> str: ...
+    @property
+    def starts(self) -> time | None: ...
+    @property
+    def ends(self) -> time | None: ...
 
 
 class ClosureLike(Protocol):
     """Days on which a place is shut, all day or between two times."""
 
-    first_day: date
-    last_day: date
-    from_time: time | None
-    until_time: time | None
+    @property
+    def first_day(self) -> date: ...
+    @property
+    def last_day(self) -> date: ...
+    @property
+    def from_time(self) -> time | None: ...
+    @property
+    def until_time(self) -> time | None: ...
 
 
 def working_spans(day: date, shifts: Iterable[ShiftLike], changes: Sequence[ChangeLike]) -> list[MinuteSpan]:

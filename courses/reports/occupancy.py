@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from typing import Any
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,31 +16,38 @@ from clinic.pure.week import DAYS
 from courses.pure.reports.contents import Chart, Column, Drawing, Figure, Item, Kind, Section, Table, Unit
 from courses.pure.reports.filters import Filters
 from courses.pure.reports.rates import share
-from courses.pure.reports.use import NOTHING, Use, Work, use_of
+from courses.pure.reports.use import NOTHING, Minutes, Use, Work
 from courses.reports.reading import Row
 
-# Chairs by what stands in them, people by what they do in a visit; a nurse's moments of full attention lie within the
-# hours that she watches anyway. Equal stretches come as one, with how many there are.
+# Chairs and people by what they are; a nurse's moments of full attention lie within the hours that she watches anyway.
+# The minutes of a location come as one text, which numpy reads five times as fast as a row for each.
+BOOKABLE = """
+bookable AS MATERIALIZED (
+    SELECT r.id, CASE WHEN r.kind = 'chair' THEN 'chair' WHEN 'nurse' = ANY(u.roles) THEN 'nurse'
+                      ELSE 'clinician' END AS who
+    FROM clinic_resource r
+    LEFT JOIN clinic_user u
+        ON u.resource_id = r.id AND u.is_active AND u.roles && ARRAY['nurse', 'clinician']::varchar[]
+    WHERE r.is_active AND r.kind IN ('chair', 'person') AND (r.kind = 'chair' OR u.id IS NOT NULL)
+)"""
+HELD = """
+held AS MATERIALIZED (
+    SELECT b.id, place.id AS location_id
+    FROM place
+    JOIN clinic_booking b
+        ON b.location_id = place.id AND lower(b.span) >= place.lo - interval '1 day' AND lower(b.span) < place.hi
+        AND lower(b.span) < %(now)s + interval '1 day' AND b.status NOT IN ('cancelled', 'missed', 'withheld')
+)"""
+SHARED = (BOOKABLE, HELD)
 SPANS = """
-    SELECT location_id, who, string_agg(lo || ' ' || hi || ' ' || n, ' ') AS spans
-    FROM (
-        SELECT place.id AS location_id,
-               CASE WHEN r.kind = 'chair' THEN 'chair' WHEN 'nurse' = ANY(u.roles) THEN 'nurse'
-                    ELSE 'clinician' END AS who,
-               floor(date_part('epoch', lower(a.span)) / 60)::int AS lo,
-               ceil(date_part('epoch', upper(a.span)) / 60)::int AS hi, count(*) AS n
-        FROM place
-        JOIN clinic_booking b
-            ON b.location_id = place.id AND lower(b.span) >= place.lo - interval '1 day' AND lower(b.span) < place.hi
-            AND lower(b.span) < %(now)s + interval '1 day'
-        JOIN clinic_allocation a
-            ON a.booking_id = b.id AND NOT a.released AND a.role IN ('station', 'nurse', 'clinician')
-        JOIN clinic_resource r ON r.id = a.resource_id AND r.is_active AND r.kind IN ('chair', 'person')
-        LEFT JOIN clinic_user u ON u.resource_id = r.id
-        WHERE r.kind = 'chair' OR u.is_active AND u.roles && ARRAY['nurse', 'clinician']::varchar[]
-        GROUP BY 1, 2, 3, 4
-    ) AS one
-    GROUP BY location_id, who"""
+    SELECT held.location_id, r.who,
+           string_agg(floor(date_part('epoch', lower(a.span)) / 60)::int || ' ' ||
+                      ceil(date_part('epoch', upper(a.span)) / 60)::int, ' ') AS spans
+    FROM held
+    JOIN clinic_allocation a
+        ON a.booking_id = held.id AND NOT a.released AND a.role IN ('station', 'nurse', 'clinician')
+    JOIN bookable r ON r.id = a.resource_id
+    GROUP BY held.location_id, r.who"""
 QUESTIONS = {
     "spans": SPANS,
     "zones": """
@@ -165,14 +171,26 @@ class Calendar:
         for user, (kind, lanes) in self.people.items():
             if kind != who:
                 continue
-            shifts = self.shifts.get((place["id"], user), ())
+            shifts = self.shifts.get((place["id"], user), [])
+            usual = _usual(shifts, days)
             for day in days:
                 known = self.changes.get((user, day), ())
                 mine = [one for where, one in known if one.kind == "off" or where == place["id"]]
-                if shifts or mine:
-                    spans = without_closures(day, working_spans(day, shifts, mine), shut)
-                    found[day] += [(span, lanes) for span in spans]
+                if not (shifts or mine):
+                    continue
+                spans = working_spans(day, shifts, mine) if usual is None or mine else usual[day.weekday()]
+                found[day] += [(span, lanes) for span in without_closures(day, spans, shut)]
         return found
+
+
+def _usual(shifts: list[Weekly], days: list[date]) -> list[list[MinuteSpan]] | None:
+    """The working times of each weekday, where all shifts hold on all the days; None where some begin or end."""
+    if not all(one.first_day <= days[0] and (one.last_day is None or days[-1] <= one.last_day) for one in shifts):
+        return None
+    found: list[list[MinuteSpan]] = [[] for _ in DAYS]
+    for one in shifts:
+        found[one.weekday].append((minute_of(one.starts), closing_minute(one.ends)))
+    return found
 
 
 def _weekly(row: Row) -> Weekly:
@@ -200,17 +218,20 @@ def uses(rows: Mapping[str, list[Row]], filters: Filters, now: datetime) -> dict
         last = min(filters.until or today, today)
         opened = _date(place["first_day"]) or today
         first = max(filters.since or opened, opened)
-        days = [first + timedelta(days=number) for number in range(max(0, (last - first).days + 1))]
+        if last < first:
+            continue
+        minutes = Minutes(first, last, tz)
         for who in WHO:
+            days = minutes.days
             work = calendar.chairs(place, days) if who == "chair" else calendar.staff(place, who, days)
-            spans = _spans(booked.get((place["id"], who)))
-            found[who] += use_of(work, spans, first=first, last=last, tz=tz)
+            found[who] += minutes.use(work, _spans(booked.get((place["id"], who))))
     return found
 
 
 def _spans(row: Row | None) -> IntArray:
-    text: Any = row["spans"] if row else ""
-    return np.fromstring(text, dtype=np.int64, sep=" ").reshape(-1, 3)
+    """Rows (start, end, 1)."""
+    spans = np.fromstring(row["spans"] if row else "", dtype=np.int64, sep=" ").reshape(-1, 2)
+    return np.column_stack([spans, np.ones(len(spans), dtype=np.int64)])
 
 
 # -- as it is shown ----------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from courses.reports.registry import Listed, NoSuchListError, ReportKind
 from courses.reports.rows import about, listed
 from patients.models import IntakeSettings
 
-SHARED = (*funnel.SHARED, *visits.SHARED, *refills.SHARED, *reminders.SHARED, *upkeep.SHARED)
+SHARED = (*funnel.SHARED, *occupancy.SHARED, *visits.SHARED, *refills.SHARED, *reminders.SHARED, *upkeep.SHARED)
 QUESTIONS = {
     "places": "SELECT name FROM place ORDER BY name",
     **funnel.QUESTIONS,

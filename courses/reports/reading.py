@@ -45,7 +45,7 @@ def read(
         for name, sql in questions.items()
     )
     with connection.cursor() as cursor:
-        cursor.execute(f"WITH {', '.join((PLACE, *shared))}\nSELECT {asked}", period_of(filters) | params)
+        cursor.execute(f"WITH {', '.join((PLACE, *shared))}\nSELECT {asked}", {**period_of(filters), **params})
         found = cursor.fetchone()
     return {name: json.loads(text, parse_float=Decimal) for name, text in zip(questions, found, strict=True)}
 
@@ -61,7 +61,7 @@ def page(
         LEFT JOIN (SELECT TRUE AS is_row, * FROM found LIMIT %(page_count)s OFFSET %(page_first)s) AS one ON TRUE
     """  # noqa: S608 (constants of this package)
     with connection.cursor() as cursor:
-        cursor.execute(whole, period_of(filters) | params | {"page_first": part[0], "page_count": part[1]})
+        cursor.execute(whole, {**period_of(filters), **params, "page_first": part[0], "page_count": part[1]})
         rows = cursor.fetchall()
     return rows[0][0], [row[2:] for row in rows if row[1]]
 

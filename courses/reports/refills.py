@@ -66,7 +66,7 @@ QUESTIONS = {
     "freed": "SELECT why, became, count(*) AS n FROM freed GROUP BY why, became",
     "offers": OFFERED.format(
         wait=quartiles(
-            "wait", "EXTRACT(EPOCH FROM o.answered_at - o.offered_at) / 60", where="o.state IN ('accepted', 'declined')"
+            "wait", "date_part('epoch', o.answered_at - o.offered_at) / 60", where="o.state IN ('accepted', 'declined')"
         )
     ),
 }

@@ -66,8 +66,8 @@ def _items(rows: dict[str, list[Row]]) -> Iterator[Item]:
         n=total["out"],
         of=total["out"] + total["failed"] + total["to_call"],
         missing=(
-            Missing("skipped: not wanted any more, or not allowed", total["skipped"]),
-            Missing("withdrawn: moved or cancelled", total["withdrawn"]),
+            Missing("skipped as not wanted any more or not allowed", total["skipped"]),
+            Missing("withdrawn with their visit", total["withdrawn"]),
         ),
         has_list=False,
         words=f"{total['delivered']} with a receipt that they arrived" if total["delivered"] else "",

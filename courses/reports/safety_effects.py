@@ -29,6 +29,18 @@ def effects(facts: Facts) -> Iterator[Item]:
         of=given,
         words=f"At {silent} of them neither an effect nor “none” was entered; they count as without." if silent else "",
     )
+    if silent:
+        yield rate(
+            key="effects-asked",
+            title="Where side effects were entered",
+            definition="Infusions with at least one side effect, of the infusions at which somebody entered one or "
+            "entered that there was none.",
+            source=EFFECTS_SEEN,
+            n=counts["given_with_effects"],
+            of=given - silent,
+            missing=(Missing("nothing entered", silent),),
+            has_list=False,
+        )
     yield rate(
         key="effect-patients",
         title="Patients with a side effect",

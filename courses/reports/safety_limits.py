@@ -139,7 +139,7 @@ def danger(facts: Facts) -> Iterator[Item]:
     )
     yield median_figure(
         key="alert-wait",
-        title="Time to acknowledgement",
+        title="Until an alert was acknowledged",
         definition="From the alert until a clinician acknowledged it and said what was done, median.",
         source=OWN,
         unit=Unit.MINUTES,

@@ -39,8 +39,8 @@ def list_of(key: str, filters: Filters) -> Listed:
     question = _plain(now).get(key) or _before(key, filters, now) or _by_value(key, now)
     if question is None:
         raise NoSuchListError(key)
-    told = {"shared": (*SHARED, SUMS), "params": params(now) | dict(question.params)}
-    return listed(filters, replace(question, **told))
+    whole = replace(question, shared=(*SHARED, SUMS), params=params(now) | dict(question.params))
+    return listed(filters, whole)
 
 
 def _by_value(key: str, now: datetime) -> Question | None:

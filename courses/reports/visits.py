@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -38,11 +39,11 @@ timed AS MATERIALIZED (
     SELECT booked.id, booked.at, booked.day, booked.time_zone, booked.subject_id, v.id AS visit_id, v.infusion_id,
            v.preparation_min, v.infusion_min, v.observation_min,
            v.preparation_min + v.infusion_min + v.observation_min AS stay_min, s.at AS start_at,
-           round(EXTRACT(EPOCH FROM s.at - booked.at) / 60 - v.preparation_min, 2) AS late,
-           EXTRACT(EPOCH FROM s.at - booked.started_at) / 60 AS preparation,
-           CASE WHEN e.kind = 'end' THEN EXTRACT(EPOCH FROM e.at - s.at) / 60 END AS infusion,
-           EXTRACT(EPOCH FROM booked.left_at - e.at) / 60 AS observation,
-           CASE WHEN s.at IS NOT NULL THEN EXTRACT(EPOCH FROM booked.left_at - booked.started_at) / 60 END AS stay
+           date_part('epoch', s.at - booked.at) / 60 - v.preparation_min AS late,
+           date_part('epoch', s.at - booked.started_at) / 60 AS preparation,
+           CASE WHEN e.kind = 'end' THEN date_part('epoch', e.at - s.at) / 60 END AS infusion,
+           date_part('epoch', booked.left_at - e.at) / 60 AS observation,
+           CASE WHEN s.at IS NOT NULL THEN date_part('epoch', booked.left_at - booked.started_at) / 60 END AS stay
     FROM booked
     JOIN courses_infusionvisit v ON v.booking_id = booked.id AND v.outcome = 'given'
     LEFT JOIN courses_infusionrecord r ON r.visit_id = v.id
@@ -61,7 +62,12 @@ TIMES = """
            {late}, {stages}
     FROM timed"""
 QUESTIONS = {
-    "visits": "SELECT kind, became, count(*) AS n FROM booked GROUP BY kind, became",
+    "visits": """
+        SELECT kind, became, to_char(month, 'YYYY-MM') AS month, n
+        FROM (
+            SELECT kind, became, date_trunc('month', day::timestamp) AS month, count(*) AS n
+            FROM booked GROUP BY 1, 2, 3
+        ) AS one""",
     "times": TIMES.format(
         late=quartiles("late", "late"),
         stages=", ".join(
@@ -70,10 +76,6 @@ QUESTIONS = {
             for column, value in ((name, name), (f"{name}_plan", f"{name}_min"))
         ),
     ),
-    "months": """
-        SELECT to_char(day, 'YYYY-MM') AS month, count(*) FILTER (WHERE became = 'missed') AS missed,
-               count(*) FILTER (WHERE became = 'late') AS late, count(*) FILTER (WHERE became = 'withheld') AS withheld
-        FROM booked GROUP BY 1 ORDER BY 1""",
 }
 SOURCE = "clinical.md F1: separate reasons; only holds count as clinical"
 KINDS = {str(value): str(label) for value, label in BookingKind.choices}
@@ -102,7 +104,9 @@ def times_section(rows: dict[str, list[Row]], now: datetime) -> Section:  # noqa
 
 
 def _items(rows: dict[str, list[Row]]) -> Iterator[Item]:
-    found = {(row["kind"], row["became"]): row["n"] for row in rows["visits"]}
+    found: Counter[tuple[str, str]] = Counter()
+    for row in rows["visits"]:
+        found[row["kind"], row["became"]] += row["n"]
     total = {name: sum(n for (_, became), n in found.items() if became == name) for name in BECAME}
     of = sum(total[name] for name in DUE)
     silent = (Missing("time over, nothing recorded", total["unrecorded"]),)
@@ -142,10 +146,10 @@ def _items(rows: dict[str, list[Row]]) -> Iterator[Item]:
         n=total["unrecorded"],
     )
     yield _table(found)
-    yield _months(rows["months"])
+    yield _months(rows["visits"])
 
 
-def _table(found: dict[tuple[str, str], int]) -> Table:
+def _table(found: Counter[tuple[str, str]]) -> Table:
     kinds = [kind for kind in KINDS if any((kind, name) in found for name in BECAME)]
     return Table(
         key="became",
@@ -158,6 +162,10 @@ def _table(found: dict[tuple[str, str], int]) -> Table:
 
 
 def _months(rows: list[Row]) -> Chart:
+    found: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        found[row["month"], row["became"]] += row["n"]
+    months = sorted({month for month, _ in found})
     return Chart(
         table=Table(
             key="reasons-months",
@@ -170,7 +178,7 @@ def _months(rows: list[Row]) -> Chart:
                 number("late", "Cancelled late"),
                 number("withheld", "Withheld"),
             ),
-            rows=tuple((row["month"], row["missed"], row["late"], row["withheld"]) for row in rows),
+            rows=tuple((month, *(found[month, name] for name in ("missed", "late", "withheld"))) for month in months),
         ),
         drawing=Drawing.STACK,
         y_title="Visits",

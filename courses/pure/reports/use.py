@@ -6,7 +6,7 @@ Time is laid out minute by minute from the first midnight to the last, so that a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -61,26 +61,35 @@ class Use:
 NOTHING = Use(np.zeros(CELLS, dtype=np.int64), np.zeros(CELLS, dtype=np.int64))
 
 
+class Minutes:
+    """The minutes from ``first`` to ``last``, both included, on the clocks of ``tz``: laid out once for several."""
+
+    def __init__(self, first: date, last: date, tz: tzinfo) -> None:
+        self.tz = tz
+        self.days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        midnights = epoch_minutes([*self.days, last + timedelta(days=1)], [0], tz)[0][:, 0]
+        self.start = int(midnights[0])
+        self.size = int(midnights[-1] - midnights[0]) if self.days else 0
+        self.cells = _cells(self.days, midnights, tz) if self.days else np.zeros(0, dtype=np.int64)
+
+    def use(self, work: Work, booked: IntArray) -> Use:
+        """The use of what was there. What is booked beyond it (outside the hours, or more at once) is left out.
+
+        Args:
+            work: what was there.
+            booked: rows (start, end, how many), in minutes since the epoch.
+        """
+        there = _counted(_instants(work, self.days, self.tz), self.start, self.size)
+        taken = np.minimum(_counted(booked, self.start, self.size), there)
+        return Use(self._by_hour(there), self._by_hour(taken))
+
+    def _by_hour(self, counts: IntArray) -> Cells:
+        return np.bincount(self.cells, weights=counts, minlength=CELLS).astype(np.int64)
+
+
 def use_of(work: Work, booked: IntArray, *, first: date, last: date, tz: tzinfo) -> Use:
-    """The use of what was there from ``first`` to ``last``, both included.
-
-    What is booked beyond what is there (outside the hours, or more than one at once) is left out.
-
-    Args:
-        work: what was there.
-        booked: rows (start, end, how many), in minutes since the epoch.
-        tz: on whose clocks days begin and hours are told.
-    """
-    if last < first:
-        return NOTHING
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    midnights = epoch_minutes([*days, last + timedelta(days=1)], [0], tz)[0][:, 0]
-    start, size = int(midnights[0]), int(midnights[-1] - midnights[0])
-    there = _counted(_instants(work, days, tz), start, size)
-    taken = np.minimum(_counted(booked, start, size), there)
-    cells = _cells(days, midnights, tz)
-    weigh = {"minlength": CELLS}
-    return Use(*(np.bincount(cells, weights=one, **weigh).astype(np.int64) for one in (there, taken)))
+    """The use of one thing; see ``Minutes``. Nothing where the last day is before the first."""
+    return Minutes(first, last, tz).use(work, booked) if first <= last else NOTHING
 
 
 def _instants(work: Work, days: Sequence[date], tz: tzinfo) -> IntArray:
@@ -117,8 +126,3 @@ def _odd_hours(lo: int, hi: int, tz: tzinfo) -> IntArray:
     steps = range(lo, hi, STEP_MIN)
     shown = [datetime.fromtimestamp(minute * 60, UTC).astimezone(tz).hour for minute in steps]
     return np.repeat(np.asarray(shown, dtype=np.int64), STEP_MIN)[: hi - lo]
-
-
-def joined(uses: Iterable[Use]) -> Use:
-    """Several locations together, each by its own clocks."""
-    return sum(uses, NOTHING)

@@ -17,7 +17,7 @@ from clinic.models.bookings import ATTENTION_LANE
 from clinic.pure.roles import Role
 from clinic.tests.factories import Clinic, make_absence, make_clinic, make_closure, make_hours, make_user
 from courses.models import Discrepancy, DrugDraw, DrugLot, StockEntry, Task
-from courses.pure.reports.contents import Chart, Figure, Table
+from courses.pure.reports.contents import Cell, Chart, Figure, Table
 from courses.pure.reports.filters import Filters
 from courses.reports.operations import KIND
 from courses.tests.series_kit import at
@@ -67,7 +67,7 @@ def takes(
     put_allocation(booking, resource, role, **fields)
 
 
-def hour(key: str, weekday: str, clock: int, filters: Filters = WEEK) -> Decimal | int | None:
+def hour(key: str, weekday: str, clock: int, filters: Filters = WEEK) -> Cell:
     found = table(key, filters)
     place = [one.key for one in found.columns].index(f"h{clock:02d}")
     return next(one for one in found.rows if one[0] == weekday)[place]
@@ -215,7 +215,7 @@ def test_reminders_that_went_out_arrived_were_confirmed_and_failed(clinic: Clini
     found = figure("reminders", here)
     assert (found.numerator, found.denominator) == (4, 6)
     assert f"{found.value:.1f}" == "66.7"
-    assert {one.why.split(":")[0]: one.n for one in found.missing} == {"skipped": 1, "withdrawn": 1}
+    assert {one.why.split()[0]: one.n for one in found.missing} == {"skipped": 1, "withdrawn": 1}
     assert found.words == "1 with a receipt that they arrived"
     assert figure("confirmed", here).denominator == 3  # too few for a share: one of three visits
     assert figure("failed", here).value == 1

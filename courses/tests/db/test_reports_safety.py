@@ -140,6 +140,8 @@ def test_infusions_without_an_answer_about_effects_are_said_to_be_so(clinic: Cli
         no_adverse_events_at=NOW, no_adverse_events_by=clinic.nurse
     )
     assert figure("effects").words.startswith("At 4 of them neither an effect nor “none” was entered")
+    asked = figure("effects-asked")
+    assert (asked.denominator, asked.is_few, asked.missing[0].n) == (2, True, 4)
 
 
 # -- period and place --------------------------------------------------------------------------------------------------
@@ -311,7 +313,7 @@ def test_admissions_and_attempts_of_the_days_of_the_period(clinic: Clinic):
         course=course, kind="attempt", day=FIRST, at=NOW, by=clinic.clinician,
         struck_at=NOW, struck_by=clinic.clinician, struck_reason="Slip",
     )  # fmt: skip
-    assert (figure("event-admission").value, figure("event-attempt").value) == (2, 1)
+    assert [figure(f"event-{kind}").value for kind in ("admission", "attempt")] == [2, 1]
     assert listed("event-attempt") == [(LAST,)]
     elsewhere = replace(MARCH, location=make_clinic("Uptown").location.pk)
     assert figure("event-admission", elsewhere).value == 0
