@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from django.db.models import Case, CharField, Count, F, IntegerField, Q, QuerySet, Sum, Value, When
 from django.db.models.aggregates import Aggregate
@@ -138,33 +139,33 @@ def _defined(versions: Sequence[Terms], name: str) -> Q:
 # -- counting ----------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What one statement counted, by the names that ``counted`` gave."""
+    """What one statement counted; ``names``: under which name each part of each group stands in ``rows``."""
 
-    rows: Mapping[str, int]
+    rows: Mapping[str, Any]
+    names: Mapping[tuple[str, str | int], str]
 
     def n(self, key: str) -> int:
-        return self.rows[f"{_name(key)}_n"] or 0
+        return self.plain(self.names[key, "n"])
 
     def of(self, key: str) -> int:
-        return self.rows[f"{_name(key)}_of"] or 0
+        return self.plain(self.names[key, "of"])
 
     def left_out(self, key: str, index: int) -> int:
-        return self.rows[f"{_name(key)}_out{index}"] or 0
+        return self.plain(self.names[key, index])
 
     def plain(self, name: str) -> int:
         return self.rows[name] or 0
 
 
-def counted(found: Mapping[str, Group]) -> dict[str, Aggregate]:
-    """The aggregates of all groups, for one ``aggregate``; a condition that stands in several is counted once."""
-    told: dict[str, Aggregate] = {}
+def counted(found: Mapping[str, Group]) -> tuple[dict[str, Aggregate], dict[tuple[str, str | int], str]]:
+    """The aggregates of all groups and the names of their parts; what stands in several groups is counted once."""
+    aliases: dict[Q, str] = {}
+    names: dict[tuple[str, str | int], str] = {}
     for key, group in found.items():
-        name = _name(key)
-        told[f"{name}_n"] = Count("pk", filter=group.n)
-        told[f"{name}_of"] = Count("pk", filter=group.of)
-        for index, (_, condition) in enumerate(group.left_out):
-            told[f"{name}_out{index}"] = Count("pk", filter=condition)
-    return told
+        parts = {"n": group.n, "of": group.of, **{i: one for i, (_, one) in enumerate(group.left_out)}}
+        for part, condition in parts.items():
+            names[key, part] = aliases.setdefault(condition, f"counted_{len(aliases)}")
+    return {name: Count("pk", filter=condition) for condition, name in aliases.items()}, names
 
 
 def whole_series() -> dict[str, Aggregate]:
@@ -194,10 +195,6 @@ def ended_after(k: int) -> Q:
 def _exactly(k: int) -> Q:
     """The last step holds whatever is beyond it."""
     return Q(n_given__gte=k) if k == REACHED[-1] else Q(n_given=k)
-
-
-def _name(key: str) -> str:
-    return key.replace("-", "_")
 
 
 # -- the rows behind ---------------------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Case, CharField, Count, F, QuerySet, Value, When
+from django.db import connection
+from django.db.models import Case, CharField, F, QuerySet, Value, When
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, TruncMonth, TruncQuarter, TruncYear
+from django.db.models.functions import Cast, NullIf, TruncMonth, TruncQuarter, TruncYear
 
 from courses.models import CourseResult
 from courses.pure.reports.contents import LEAST, Cell, Column, Kind, Table, Unit
@@ -68,25 +69,32 @@ class Line:
 
 
 def split(rows: QuerySet[CourseResult], groups: Mapping[str, Group], filters: Filters) -> dict[str, list[Line]]:
-    """The lines of every table, by the name of its dimension; one query."""
-    counts = {"courses": Count("pk")}
-    for key in SHARES:
-        counts |= {f"{key}_n": Count("pk", filter=groups[key].n), f"{key}_of": Count("pk", filter=groups[key].of)}
-    parts = [
-        rows.order_by()
-        .annotate(by=Value(one.name), name=Cast(value_of(one.name, filters), CharField()))
-        .values("by", "name")
-        .annotate(**counts)
-        .values_list("by", "name", *counts)
-        for one in DIMENSIONS
-    ]
-    found: dict[str, list[Line]] = {one.name: [] for one in DIMENSIONS}
-    for by, name, courses, *numbers in parts[0].union(*parts[1:], all=True):
-        pairs = dict(zip(list(counts)[1:], numbers, strict=True))
-        n = {key: pairs[f"{key}_n"] for key in SHARES}
-        of = {key: pairs[f"{key}_of"] for key in SHARES}
-        found[by].append(Line(name or NONE, courses, n, of))
+    """The lines of every table, by the name of its dimension; one query that reads each course once."""
+    flags = {f"{key}_{part}": getattr(groups[key], part) for key in SHARES for part in ("n", "of")}
+    inner = rows.order_by().values(
+        **{f"by_{one.name}": NullIf(Cast(value_of(one.name, filters), CharField()), Value("")) for one in DIMENSIONS},
+        **{name: Case(When(condition, then=1), default=0) for name, condition in flags.items()},
+    )
+    sql, params = inner.query.sql_with_params()
+    columns = [f"by_{one.name}" for one in DIMENSIONS]
+    counts = ", ".join(f"sum({name})" for name in flags)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT GROUPING({', '.join(columns)}), COALESCE({', '.join(columns)}), count(*), {counts} "  # noqa: S608
+            f"FROM ({sql}) one GROUP BY GROUPING SETS ({', '.join(f'({name})' for name in columns)})",  # our own names
+            params,
+        )
+        found: dict[str, list[Line]] = {one.name: [] for one in DIMENSIONS}
+        for mask, value, courses, *numbers in cursor.fetchall():
+            told = dict(zip(flags, map(int, numbers), strict=True))
+            n, of = ({key: told[f"{key}_{part}"] for key in SHARES} for part in ("n", "of"))
+            found[_grouped(mask)].append(Line(value or NONE, courses, n, of))
     return found
+
+
+def _grouped(mask: int) -> str:
+    """By which dimension a line is grouped: the one whose bit is not set, the last dimension being the lowest bit."""
+    return next(one.name for place, one in enumerate(reversed(DIMENSIONS)) if not mask >> place & 1)
 
 
 def value_of(name: str, filters: Filters) -> Combinable:

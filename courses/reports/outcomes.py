@@ -68,9 +68,9 @@ def every_version() -> list[Terms]:
 def read(filters: Filters, versions: Sequence[Terms]) -> Facts:
     """Everything that the figures rest on; two queries."""
     found = groups(filters.at, versions)
-    rows = results(filters)
+    rows, (aggregates, names) = results(filters), counted(found)
     totals: dict[str, Any] = rows.order_by().aggregate(
-        **counted(found),
+        **aggregates,
         **whole_series(),
         terms=ArrayAgg("terms_number", distinct=True, default=[]),
         **{f"treats_{one}": Count("pk", filter=Q(indication=one)) for one in CONDITIONS},
@@ -78,7 +78,7 @@ def read(filters: Filters, versions: Sequence[Terms]) -> Facts:
     present = [one for one in versions if one.number in totals["terms"]]
     return Facts(
         filters=filters,
-        counts=Counts(totals),
+        counts=Counts(totals, names),
         groups=found,
         words=TermWords(present or [versions[-1]], filters.at),
         conditions={one: totals[f"treats_{one}"] for one in CONDITIONS if totals[f"treats_{one}"]},
