@@ -24,6 +24,7 @@ def test_from_the_rail_to_a_figure_its_list_and_its_names(sign_in: SignIn, expec
     """24 of 31 responded; at Harbour three of three, which is too few (courses.tests.cohort_rows)."""
     cohort = load_cohort()
     page = sign_in(cohort.clinic.clinician)
+    page.goto("/")
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Reports").click()
     response = page.get_by_role("article", name="Response", exact=True)
     expect(response).to_contain_text("24 of 31")
