@@ -162,8 +162,9 @@ def counted(found: Mapping[str, Group]) -> tuple[dict[str, Aggregate], dict[tupl
     aliases: dict[Q, str] = {}
     names: dict[tuple[str, str | int], str] = {}
     for key, group in found.items():
-        parts = {"n": group.n, "of": group.of, **{i: one for i, (_, one) in enumerate(group.left_out)}}
-        for part, condition in parts.items():
+        parts: list[tuple[str | int, Q]] = [("n", group.n), ("of", group.of)]
+        parts += [(index, condition) for index, (_, condition) in enumerate(group.left_out)]
+        for part, condition in parts:
             names[key, part] = aliases.setdefault(condition, f"counted_{len(aliases)}")
     return {name: Count("pk", filter=condition) for condition, name in aliases.items()}, names
 

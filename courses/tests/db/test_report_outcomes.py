@@ -183,7 +183,7 @@ def test_case_37_labels_its_denominators() -> None:
     assert counts(found["response"]) == (11, 17)
     assert counts(found["remission"]) == (6, 17)
     assert counts(found["remission-all"]) == (7, 18)
-    said = [percent_words(found[key].value) for key in ("response", "remission", "remission-all") if found[key].value]  # type: ignore[arg-type]
+    said = [percent_words(found[key].value) for key in ("response", "remission", "remission-all") if found[key].value]
     assert said == ["64.7 %", "35.3 %", "38.9 %"]
     assert found["response"].missing == (Missing("no baseline", 2), Missing("baseline too low: not evaluable", 1))
     assert [rounded(one) for one in (found["response"].low, found["response"].high) if one] == ["41.3", "82.7"]
@@ -204,7 +204,7 @@ def test_how_long_the_24_responses_held() -> None:
     assert (rounded(held.value, 2), held.words) == ("87.5", "6 of 24 responders followed so long")
     assert (found["held-56"].value, found["held-56"].is_few) == (None, True)
     steps = {row[0]: row for row in table(report, "durability").rows}
-    assert [(day, rounded(steps[day][1], 2), steps[day][4]) for day in (0, 14, 21, 28, 40, 49)] == [  # type: ignore[arg-type]
+    assert [(day, rounded(steps[day][1], 2), steps[day][4]) for day in (0, 14, 21, 28, 40, 49)] == [
         (0, "100", 24),
         (14, "100", 11),
         (21, "87.5", 8),
@@ -281,7 +281,7 @@ CHOSEN: tuple[tuple[dict[str, object], int], ...] = (
 @pytest.mark.usefixtures("cohort")
 def test_each_filter_chooses_its_courses() -> None:
     for chosen, n in CHOSEN:
-        assert results(replace(EVER, **chosen)).count() == n, chosen  # type: ignore[arg-type]
+        assert results(replace(EVER, **chosen)).count() == n, chosen
 
 
 def test_location_clinician_and_protocol_choose_too(cohort: Cohort) -> None:
@@ -306,7 +306,7 @@ def test_the_table_by_location() -> None:
     downtown = rows["Downtown"]
     assert downtown[:3] == (36, Decimal(29) / Decimal(34) * 100, 28)  # 33 − 4 completed of 38 − 4
     assert downtown[3] == Decimal(75)
-    assert [rounded(one) for one in downtown[4:6]] == ["56.6", "87.3"]  # type: ignore[arg-type]
+    assert [rounded(one) for one in downtown[4:6]] == ["56.6", "87.3"]
     assert downtown[6] == Decimal(2) / Decimal(27) * 100  # 01 and 38; the PCL-5 has no remission
 
 
@@ -318,7 +318,7 @@ def test_every_split_has_all_forty() -> None:
         *("by-protocol", "by-indication", "by-severity", "by-dose", "by-failures", "by-prescriber", "by-location"),
         *("by-referrer", "by-period"),
     }
-    assert {one.key: sum(int(row[1]) for row in one.rows) for one in found} == {one.key: 40 for one in found}  # type: ignore[arg-type]
+    assert {one.key: sum(int(row[1]) for row in one.rows) for one in found} == {one.key: 40 for one in found}
     by_period = table(report, "by-period")
     assert [row[0] for row in by_period.rows] == [f"Quarter {n} of 2027" for n in (1, 2, 3, 4)]
 
@@ -346,9 +346,9 @@ def test_every_figure_and_every_row_opens_as_many_as_it_counts(cohort: Cohort) -
             yes = [part for _, part in keys_of(cohort, one.key) if part == "Yes"]
             assert len(yes) == one.numerator, one.key
         assert listed.total == len(listed.rows[:100]), one.key
-    for one in report.tables():
-        column = 2 if one.key == "lost" else 1
-        for row, key in zip(one.rows, one.row_lists, strict=False):
+    for split in report.tables():
+        column = 2 if split.key == "lost" else 1
+        for row, key in zip(split.rows, split.row_lists, strict=False):
             assert outcomes.KIND.listed(key, EVER).total == row[column], key
 
 

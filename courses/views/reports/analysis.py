@@ -92,7 +92,7 @@ def _page(request: HttpRequest, now: datetime) -> HttpResponse:
     query = filters.to_query()
     context = {
         "tabs": kinds_of(staff(request)),
-        "bar": bar_of(ROWS, filters, known, problems, request.GET),
+        "bar": bar_of(ROWS, filters, known, problems),
         "problems": problems,
         "extent": extent,
         "about": said(filters, known),

@@ -79,7 +79,7 @@ def today_of(request: HttpRequest, now: datetime) -> date:
 def asked_filters(request: HttpRequest, query: QueryDict, now: datetime) -> tuple[Filters, Mapping[str, str]]:
     """The filters of an address, and what is wrong with it by name; what is wrong is left out."""
     try:
-        return Filters.from_query(query, today=today_of(request, now)), {}  # type: ignore[arg-type]
+        return Filters.from_query(query, today=today_of(request, now)), {}
     except OddFiltersError as odd:
         return odd.rest, odd.problems
 
@@ -137,8 +137,8 @@ class Bar:
     chosen: int = field(default=0)  # how many of those folded away choose something
 
 
-def bar_of(kind: ReportKind, filters: Filters, known: Choices, problems: Mapping[str, str], query: QueryDict) -> Bar:
-    """The filter bar as it stands for these filters; a field with a problem keeps what was typed."""
+def bar_of(kind: ReportKind, filters: Filters, known: Choices, problems: Mapping[str, str]) -> Bar:
+    """The filter bar as it stands for these filters; a field with a problem says so."""
     first = [
         _period_field(kind, filters, problems),
         *(_choice(name, filters, known, problems) for name in FIRST_ROW if name in kind.filters),
@@ -151,10 +151,10 @@ def bar_of(kind: ReportKind, filters: Filters, known: Choices, problems: Mapping
     chosen = sum(1 for one in more if one.value)
     return Bar(
         first=first,
-        days=[_day(name, filters, problems, query) for name in ("since", "until")],
+        days=[_day(name, filters, problems) for name in ("since", "until")],
         more=more,
         second=second,
-        second_days=[_day(name, filters.compare, problems, query, VS) for name in ("since", "until")],
+        second_days=[_day(name, filters.compare, problems, VS) for name in ("since", "until")],
         is_more_open=any(one.problem for one in more),
         is_second_open=filters.compare is not None or any(name.startswith(VS) for name in problems),
         chosen=chosen,
@@ -204,9 +204,9 @@ def _second_choices(kind: ReportKind, filters: Filters, known: Choices, problems
             yield Field(VS + name, LABELS[name], said, options, problems.get(VS + name, ""))
 
 
-def _day(name: str, filters: Filters | None, problems: Mapping[str, str], query: QueryDict, prefix: str = "") -> Field:
+def _day(name: str, filters: Filters | None, problems: Mapping[str, str], prefix: str = "") -> Field:
     problem = problems.get(prefix + name, "")
     day = getattr(filters, name) if filters is not None else None
     is_named = filters is not None and bool(filters.period)
-    value = query.get(prefix + name, "") if problem else day.isoformat() if day and not is_named else ""
+    value = day.isoformat() if day and not is_named else ""  # a field for days shows nothing that is no day
     return Field(prefix + name, LABELS[name], value, (), problem)

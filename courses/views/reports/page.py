@@ -55,7 +55,7 @@ def report_page(request: HttpRequest, kind: ReportKind, *, form: SaveForm | None
     context = {
         "kind": kind,
         "tabs": [(one, address_of(one, filters.alone)) for one in kinds_of(staff(request))],
-        "bar": bar_of(kind, filters, known, problems, query),
+        "bar": bar_of(kind, filters, known, problems),
         "problems": problems,
         "report": shown(built, kind, filters),
         "waiting": state.waiting,
