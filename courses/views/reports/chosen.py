@@ -56,7 +56,7 @@ def _page(request: HttpRequest, form: ChosenForm) -> HttpResponse:
     ticked = set(form.data.getlist("course")) if form.is_bound else set()  # type: ignore[attr-defined]
     context = {
         "tabs": kinds_of(staff(request)),
-        "bar": bar_of(ROWS, filters, known, problems, request.GET),
+        "bar": bar_of(ROWS, filters, known, problems),
         "problems": problems,
         "about": said(filters, known),
         "form": form,
