@@ -100,14 +100,17 @@ function columns(facts, c, box) {
 const DRAWN = { survival, line: columns, stack: columns };
 const charts = new Map();
 
+// The drawing has an element of its own without an id: htmx would copy the style of one with an id, which the policy forbids.
 function draw(box) {
   const facts = JSON.parse(document.getElementById(`${box.id}-facts`).textContent);
-  const chart = charts.get(box) ?? echarts.init(box, null, { renderer: "svg" });
   if (!charts.has(box)) {
+    const inside = document.createElement("div");
+    box.replaceChildren(inside);
+    const chart = echarts.init(inside, null, { renderer: "svg" });
     charts.set(box, chart);
     new ResizeObserver(() => chart.resize()).observe(box);
   }
-  chart.setOption(DRAWN[facts.drawing](facts, colours(), box), { notMerge: true });
+  charts.get(box).setOption(DRAWN[facts.drawing](facts, colours(), box), { notMerge: true });
 }
 
 function drawAll() {

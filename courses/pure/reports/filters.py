@@ -61,6 +61,8 @@ PERIODS = {
     "all": "All time",
 }
 USUAL = "12-months"
+DAYS = "days"
+"""The period is given by two days; before any is chosen they are those of the usual one."""
 BEFORE = {"previous": "The period before", "year-before": "The same a year earlier"}
 """Periods of the second group that hang on that of the first."""
 
@@ -211,9 +213,12 @@ def _second(query: Mapping[str, str], first: Filters, today: date, problems: dic
     }
     found = replace(first, **told)  # type: ignore[arg-type]
     span = query.get(f"{VS}period", "").strip()
+    days = [query.get(f"{VS}{name}", "").strip() for name in ("since", "until")]
     if span in BEFORE:
         found = _earlier(found, span, problems)
-    elif span not in ("", SAME) or query.get(f"{VS}since", "").strip() or query.get(f"{VS}until", "").strip():
+    elif span == DAYS and not any(days) and first.since and first.until:
+        found = replace(_earlier(found, "year-before", problems), period="")  # days to begin choosing from
+    elif span not in ("", SAME) or any(days):
         since, until, period = _period(query, VS, today, problems)
         found = replace(found, since=since, until=until, period=period)
     return None if found == first else found
@@ -236,10 +241,10 @@ def _period(
     until = _day(query, f"{prefix}until", problems)
     if named in PERIODS:
         return *days_of(named, today), named
-    if named not in ("", "days", SAME):
+    if named not in ("", DAYS, SAME):
         problems[f"{prefix}period"] = f"“{named[:40]}” is no period. Choose one from the list."
     if since is None and until is None:
-        return *days_of(USUAL, today), USUAL
+        return *days_of(USUAL, today), "" if named == DAYS else USUAL
     if since and until and since > until:
         problems[f"{prefix}until"] = "The last day is before the first. Turn them round."
     return since, until, ""

@@ -44,6 +44,16 @@ def test_from_the_rail_to_a_figure_its_list_and_its_names(sign_in: SignIn, expec
     page.go_back()
     expect(response).to_contain_text("24 of 31")
 
+    # Two days of one's own: the fields appear with days in them.
+    page.get_by_label("Started", exact=True).select_option("Chosen days")
+    expect(page.locator("#filter-since")).to_have_value("2026-12-21")
+    page.locator("#filter-since").fill("2027-12-01")
+    page.get_by_role("button", name="Apply").click()
+    expect(page).to_have_url(re.compile(r"\?since=2027-12-01&until=2027-12-20$"))
+    expect(page.get_by_text("All courses · started 1 Dec 2027 to 20 Dec 2027")).to_be_visible()
+    page.get_by_role("link", name="Reset").click()
+    expect(response).to_contain_text("24 of 31")
+
     # The definition opens by keyboard and closes with Escape.
     about = response.locator("summary").first
     about.focus()

@@ -64,6 +64,16 @@ def test_an_empty_address_means_the_last_twelve_months() -> None:
     assert read().to_query() == ""
 
 
+def test_chosen_days_begin_with_those_of_the_usual_period() -> None:
+    """So that the two fields have something to be changed; they stand in the address as days, not as a name."""
+    found = read(period="days")
+    assert (found.since, found.until, found.period) == (date(2025, 11, 22), TODAY, "")
+    assert found.to_query() == "since=2025-11-22&until=2026-11-21"
+    second = read(period="last-month", vs_period="days").compare
+    assert second is not None
+    assert (second.since, second.until, second.period) == (date(2025, 10, 1), date(2025, 10, 31), "")
+
+
 def test_everything_that_can_be_chosen_is_read() -> None:
     found = read(
         since="2026-01-01",

@@ -20,6 +20,7 @@ from courses.pure.reports.filters import (
     BEFORE,
     CENSOR,
     CHOSEN,
+    DAYS,
     PERIODS,
     SAME,
     VS,
@@ -46,8 +47,6 @@ LABELS = {
     "censor": "Followed",
 }
 FIRST_ROW = ("location", "indication")
-DAYS = "days"
-"""The period is given by two days."""
 
 
 def kinds_of(user: User) -> list[ReportKind]:
