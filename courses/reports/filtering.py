@@ -80,7 +80,7 @@ def choices() -> Choices:
     title = ProtocolVersion.objects.filter(protocol=OuterRef("pk")).order_by("-number").values("title")[:1]
     protocols = Protocol.objects.filter(pk__in=_ids("protocol_version__protocol"))
     person = Coalesce(NullIf(Trim(Concat("first_name", Value(" "), "last_name")), Value("")), "username")
-    rows = _named("location", Location.objects.filter(pk__in=_ids("location")), "name").union(
+    rows = _named("location", Location.objects.all(), "name").union(
         _named("protocol", protocols, Concat(Subquery(title), Value(" ("), Cast("slug", CharField()), Value(")"))),
         _named("prescriber", User.objects.filter(pk__in=_ids("prescriber")), person),
         *(_texts(name) for name in ("severity", "referrer", "indication")),

@@ -10,6 +10,7 @@ function colours() {
   return {
     ink: read("--ink"), soft: read("--ink-soft"), line: read("--line"), surface: read("--surface"), accent: read("--accent"),
     series: [1, 2, 3, 4, 5, 6, 7].map((n) => read(`--series-${n}`)),
+    ordered: { mild: read("--mild"), moderate: read("--moderate"), severe: read("--severe") }, // from pale to dark, as they get worse
   };
 }
 
@@ -92,7 +93,7 @@ function columns(facts, c, box) {
       type: isStack ? "bar" : "line", name: column.title, stack: isStack ? "all" : undefined, barMaxWidth: 48, emphasis: { disabled: true },
       data: facts.rows.map((row) => (typeof row[index + 1] === "number" ? row[index + 1] : null)), symbol: symbols[index % symbols.length], symbolSize: 8,
       lineStyle: { width: 2, type: ["solid", "dashed", "dotted"][index % 3] },
-      itemStyle: { color: c.series[index % c.series.length], borderColor: isStack ? c.surface : undefined, borderWidth: isStack ? 1 : 0 },
+      itemStyle: { color: c.ordered[column.key] ?? c.series[index % c.series.length], borderColor: isStack ? c.surface : undefined, borderWidth: isStack ? 1 : 0 },
     })),
   };
 }

@@ -337,7 +337,7 @@ def chart_facts(chart: Chart) -> dict[str, Any]:
         "title": table.title,
         "x": chart.x_title,
         "y": chart.y_title,
-        "columns": [{"title": _titled(one), "unit": str(one.unit)} for one in table.columns],
+        "columns": [{"key": one.key, "title": _titled(one), "unit": str(one.unit)} for one in table.columns],
         "rows": [[_plain(cell) for cell in row] for row in table.rows],
         "references": [
             {"study": one.study, "value": float(one.value), "time_point": one.time_point} for one in chart.references
