@@ -92,4 +92,5 @@ KIND = ReportKind(
     filters=("location",),
     period="Took place",
     lead="from ",
+    unsaid="3-months",
 )

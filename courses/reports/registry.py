@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from clinic.pure.roles import Can
 from courses.pure.reports.contents import Cell, Column, Report
-from courses.pure.reports.filters import CHOSEN, Filters
+from courses.pure.reports.filters import CHOSEN, USUAL, Filters
 
 Row = TypeVar("Row", bound=Model)
 
@@ -74,6 +74,7 @@ class ReportKind:
         filters: which of ``CHOSEN`` it knows how to filter by.
         period: what its period counts: "Started" or "Took place".
         lead: before the period in words, "started ".
+        unsaid: the period that is shown where nobody has chosen one.
         about: a sentence under the page's title.
     """
 
@@ -85,6 +86,7 @@ class ReportKind:
     filters: tuple[str, ...] = CHOSEN
     period: str = "Started"
     lead: str = "started "
+    unsaid: str = USUAL
     about: str = ""
     options: tuple[str, ...] = ()  # of "at" and "censor"
 

@@ -7,7 +7,7 @@ with stands in the same address with ``vs_`` before each name; what it does not 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
@@ -52,6 +52,7 @@ AT = {"end": "at the end of the series", "later": "14 to 31 days after the serie
 CENSOR = {"relapse": "until relapse", "maintenance": "until relapse or the first maintenance infusion"}
 PERIODS = {
     "12-months": "Last 12 months",
+    "3-months": "Last 3 months",
     "this-month": "This month",
     "last-month": "Last month",
     "this-quarter": "This quarter",
@@ -61,6 +62,7 @@ PERIODS = {
     "all": "All time",
 }
 USUAL = "12-months"
+"""Where an address says no period; a report may have another usual one."""
 DAYS = "days"
 """The period is given by two days; before any is chosen they are those of the usual one."""
 BEFORE = {"previous": "The period before", "year-before": "The same a year earlier"}
@@ -93,6 +95,7 @@ class Filters:
     at: str = "end"
     censor: str = "relapse"
     compare: Filters | None = None
+    unsaid: str = field(default=USUAL, compare=False)  # the period that an address need not name
 
     @classmethod
     def usual(cls, today: date) -> Filters:
@@ -101,14 +104,19 @@ class Filters:
         return cls(since=since, until=until, period=USUAL)
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str], *, today: date) -> Filters:
-        """What an address says. ``query`` gives one text for a name, as Django's QueryDict does.
+    def from_query(cls, query: Mapping[str, str], *, today: date, unsaid: str = USUAL) -> Filters:
+        """What an address says.
+
+        Args:
+            query: gives one text for a name, as Django's QueryDict does.
+            today: the day on which named periods end.
+            unsaid: the period that it means where it names none.
 
         Raises:
             OddFiltersError: with all that cannot be read.
         """
         problems: dict[str, str] = {}
-        first = _first(query, today, problems)
+        first = _first(query, today, unsaid, problems)
         found = replace(first, compare=_second(query, first, today, problems))
         if problems:
             raise OddFiltersError(problems, found)
@@ -122,6 +130,10 @@ class Filters:
     def alone(self) -> Filters:
         """Without the second group."""
         return replace(self, compare=None)
+
+    def under(self, unsaid: str) -> Filters:
+        """For the address of a report with another usual period: who chose none gets that report's."""
+        return replace(self, unsaid=unsaid, period=unsaid if self.period == self.unsaid else self.period)
 
     def without_period(self) -> Filters:
         return replace(self, since=None, until=None, period="all", compare=None)
@@ -147,6 +159,7 @@ def days_of(period: str, today: date) -> tuple[date | None, date | None]:
     before_quarter = (quarter - timedelta(days=1)).replace(day=1)
     spans: dict[str, tuple[date | None, date | None]] = {
         "12-months": (year_before(today) + timedelta(days=1), today),
+        "3-months": (_months_before(today, 3) + timedelta(days=1), today),
         "this-month": (month, today),
         "last-month": ((month - timedelta(days=1)).replace(day=1), month - timedelta(days=1)),
         "this-quarter": (quarter, today),
@@ -190,18 +203,25 @@ def _whole_months(since: date, until: date) -> int:
     return (after.year - since.year) * 12 + after.month - since.month
 
 
+def _months_before(day: date, months: int) -> date:
+    """The same date so many months earlier; the last of that month where it is shorter."""
+    first = _months_earlier(day.replace(day=1), months)
+    last = _months_earlier(first, -1) - timedelta(days=1)
+    return min(last, first + timedelta(days=day.day - 1))
+
+
 def _months_earlier(first: date, months: int) -> date:
     index = first.year * 12 + first.month - 1 - months
     return date(index // 12, index % 12 + 1, 1)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
-def _first(query: Mapping[str, str], today: date, problems: dict[str, str]) -> Filters:
+def _first(query: Mapping[str, str], today: date, unsaid: str, problems: dict[str, str]) -> Filters:
     chosen = {name: _value(name, query.get(name, ""), name, problems) for name in CHOSEN}
     chosen["at"] = _one_of("at", query.get("at", ""), AT, "end", problems)
     chosen["censor"] = _one_of("censor", query.get("censor", ""), CENSOR, "relapse", problems)
-    since, until, period = _period(query, "", today, problems)
-    return Filters(since=since, until=until, period=period, **chosen)  # type: ignore[arg-type]
+    since, until, period = _period(query, "", today, problems, unsaid)
+    return Filters(since=since, until=until, period=period, unsaid=unsaid, **chosen)  # type: ignore[arg-type]
 
 
 def _second(query: Mapping[str, str], first: Filters, today: date, problems: dict[str, str]) -> Filters | None:
@@ -234,7 +254,7 @@ def _earlier(filters: Filters, span: str, problems: dict[str, str]) -> Filters:
 
 
 def _period(
-    query: Mapping[str, str], prefix: str, today: date, problems: dict[str, str]
+    query: Mapping[str, str], prefix: str, today: date, problems: dict[str, str], unsaid: str = USUAL
 ) -> tuple[date | None, date | None, str]:
     named = query.get(f"{prefix}period", "").strip()
     since = _day(query, f"{prefix}since", problems)
@@ -244,7 +264,7 @@ def _period(
     if named not in ("", DAYS, SAME):
         problems[f"{prefix}period"] = f"“{named[:40]}” is no period. Choose one from the list."
     if since is None and until is None:
-        return *days_of(USUAL, today), "" if named == DAYS else USUAL
+        return *days_of(unsaid, today), "" if named == DAYS else unsaid
     if since and until and since > until:
         problems[f"{prefix}until"] = "The last day is before the first. Turn them round."
     return since, until, ""
@@ -296,7 +316,7 @@ def _one_of(field: str, said: str, known: Mapping[str, str], usual: str, problem
 
 # -- writing -----------------------------------------------------------------------------------------------------------
 def _said(filters: Filters) -> Iterator[tuple[str, str]]:
-    if filters.period and filters.period != USUAL:
+    if filters.period and filters.period != filters.unsaid:
         yield "period", filters.period
     elif not filters.period:
         yield from _said_days(filters, "")

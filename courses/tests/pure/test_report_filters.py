@@ -64,6 +64,34 @@ def test_an_empty_address_means_the_last_twelve_months() -> None:
     assert read().to_query() == ""
 
 
+def test_a_report_may_mean_another_period_where_its_address_names_none() -> None:
+    asked = Filters.from_query({"location": "2"}, today=TODAY, unsaid="3-months")
+    assert (asked.since, asked.until, asked.period) == (date(2026, 8, 22), TODAY, "3-months")
+    assert asked.to_query() == "location=2"
+    longer = Filters.from_query({"period": "12-months"}, today=TODAY, unsaid="3-months")
+    assert longer.to_query() == "period=12-months"
+
+
+def test_a_period_that_nobody_chose_does_not_go_along_to_another_report() -> None:
+    assert read(location="2").under("3-months").to_query() == "location=2"
+    assert read(period="last-month").under("3-months").to_query() == "period=last-month"
+    chosen = Filters.from_query({"period": "12-months"}, today=TODAY, unsaid="3-months")
+    assert chosen.under("12-months").to_query() == ""  # which means twelve months there
+
+
+@pytest.mark.parametrize(
+    ("today", "since"),
+    [
+        (date(2026, 11, 21), date(2026, 8, 22)),
+        (date(2027, 1, 31), date(2026, 11, 1)),
+        (date(2027, 5, 31), date(2027, 3, 1)),  # February has no 31st: after its last day
+        (date(2028, 5, 30), date(2028, 3, 1)),
+    ],
+)
+def test_three_months_end_today(today: date, since: date) -> None:
+    assert days_of("3-months", today) == (since, today)
+
+
 def test_chosen_days_begin_with_those_of_the_usual_period() -> None:
     """So that the two fields have something to be changed; they stand in the address as days, not as a name."""
     found = read(period="days")

@@ -43,7 +43,7 @@ def report_file(request: HttpRequest, kind: str, suffix: str) -> HttpResponseBas
     if suffix not in FORMATS:
         raise Http404
     found, now = kind_or_404(request, kind), timezone.now()
-    filters, problems = asked_filters(request, request.GET, now)
+    filters, problems = asked_filters(request, request.GET, now, found)
     if problems:
         return report_page(request, found)
     state, known = bring_up_to_date(now), choices()

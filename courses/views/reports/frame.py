@@ -23,6 +23,7 @@ from courses.pure.reports.filters import (
     DAYS,
     PERIODS,
     SAME,
+    USUAL,
     VS,
     Filters,
     OddFiltersError,
@@ -75,16 +76,22 @@ def today_of(request: HttpRequest, now: datetime) -> date:
     return place.local(now).date() if place else timezone.localdate(now)
 
 
-def asked_filters(request: HttpRequest, query: QueryDict, now: datetime) -> tuple[Filters, Mapping[str, str]]:
-    """The filters of an address, and what is wrong with it by name; what is wrong is left out."""
+def asked_filters(
+    request: HttpRequest, query: QueryDict, now: datetime, kind: ReportKind | None = None
+) -> tuple[Filters, Mapping[str, str]]:
+    """The filters of an address, of ``kind`` where it belongs to one, and what is wrong with it by name.
+
+    What is wrong is left out.
+    """
+    unsaid = kind.unsaid if kind is not None else USUAL
     try:
-        return Filters.from_query(query, today=today_of(request, now)), {}
+        return Filters.from_query(query, today=today_of(request, now), unsaid=unsaid), {}
     except OddFiltersError as odd:
         return odd.rest, odd.problems
 
 
 def address_of(kind: ReportKind, filters: Filters) -> str:
-    query = filters.to_query()
+    query = filters.under(kind.unsaid).to_query()
     return reverse("reports:page", args=[kind.key]) + (f"?{query}" if query else "")
 
 

@@ -45,7 +45,7 @@ class Listing:
 def figure_list(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     """The courses or visits that a figure counts; a POST shows the names of this page of it."""
     found, now = kind_or_404(request, kind), timezone.now()
-    filters, problems = asked_filters(request, request.GET, now)
+    filters, problems = asked_filters(request, request.GET, now, found)
     bring_up_to_date(now)
     try:
         listed = found.listed(key, filters.alone)

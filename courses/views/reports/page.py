@@ -47,7 +47,7 @@ def report_page(request: HttpRequest, kind: ReportKind, *, form: SaveForm | None
     """The page; ``form``: a view that could not be saved, with what is wrong."""
     now = timezone.now()
     query = request.GET.copy() if form is None else form.filters
-    filters, problems = asked_filters(request, query, now)
+    filters, problems = asked_filters(request, query, now, kind)
     state = bring_up_to_date(now)
     known = choices()
     built = report_of(kind, filters, now, known)

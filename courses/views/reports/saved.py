@@ -24,7 +24,7 @@ def save(request: HttpRequest) -> HttpResponse | HttpResponseBase:
     """The report stands in the owner's list with the filters that it was shown with."""
     kind = kind_or_404(request, request.POST.get("report", ""))
     form, now = SaveForm(request.POST), timezone.now()
-    filters, problems = asked_filters(request, form.filters, now)
+    filters, problems = asked_filters(request, form.filters, now, kind)
     if not form.is_valid() or problems:
         return report_page(request, kind, form=form)
     try:

@@ -235,7 +235,7 @@ def _drawn(
         low, high = row[low_at], row[high_at]
         if isinstance(low, Decimal | int) and isinstance(high, Decimal | int):
             bar = Bar(_at(Decimal(low)), _at(Decimal(high) - Decimal(low)), _at(value), "0%", "0%")
-            words = f"{rounded(Decimal(low))} to {rounded(Decimal(high))}"
+            words = f"{_number(Decimal(low), column.unit)} to {_number(Decimal(high), column.unit)}"
             return ShownCell(plain.words, True, bar if column.unit is Unit.PERCENT else None, words)
     if drawing in (Drawing.FUNNEL, Drawing.BARS) and index == 1 and tops[index]:
         return ShownCell(plain.words, True, width=_at(value / tops[index] * HUNDRED))
