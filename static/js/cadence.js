@@ -3,6 +3,12 @@
 
 const search = document.getElementById("search");
 
+// On a phone the rail is wider than the screen: it shows the part with the page one is on.
+if (matchMedia("(max-width: 640px)").matches) {
+  const here = document.querySelector(".rail [aria-current=page]"), rail = here?.closest(".rail");
+  if (rail) rail.scrollLeft = here.offsetLeft - (rail.clientWidth - here.offsetWidth) / 2;
+}
+
 function openSearch() {
   if (!search || search.open) return;
   search.showModal();
