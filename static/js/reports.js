@@ -82,13 +82,14 @@ function columns(facts, c, box) {
   const isStack = facts.drawing === "stack";
   const symbols = ["circle", "rect", "triangle", "diamond", "roundRect", "pin", "arrow"];
   const unit = facts.columns[1]?.unit ?? "";
+  const legendPx = facts.columns.slice(1).reduce((sum, column) => sum + 48 + 7 * column.title.length, 0);
   return {
     ...shared(c, facts),
-    grid: { left: 56, right: 16, top: 40, bottom: facts.x ? 56 : 32 },
+    grid: { left: 56, right: 16, top: 16 + 24 * Math.ceil(legendPx / Math.max(box.clientWidth, 1)), bottom: facts.x ? 56 : 32 },
     legend: { top: 0, left: 0, textStyle: { color: c.ink }, itemGap: 16 },
     tooltip: { ...shared(c, facts).tooltip, axisPointer: { type: isStack ? "shadow" : "line" }, formatter: (hits) => note(hits[0].name, hits.map((hit) => `${hit.seriesName}: ${said(hit.value, facts.columns[hit.seriesIndex + 1].unit)}`)) },
     xAxis: axis(c, facts.x, { type: "category", data: names, nameGap: 34, splitLine: { show: false }, axisLabel: { color: c.soft, fontSize: 12, hideOverlap: true, width: box.clientWidth / Math.max(names.length, 1), overflow: "break" } }),
-    yAxis: axis(c, facts.y, { type: "value", nameGap: 40, axisLabel: { color: c.soft, formatter: unit === "%" ? "{value} %" : "{value}" } }),
+    yAxis: axis(c, facts.y, { type: "value", minInterval: unit ? 0 : 1, nameGap: 40, axisLabel: { color: c.soft, formatter: unit === "%" ? "{value} %" : "{value}" } }),
     series: facts.columns.slice(1).map((column, index) => ({
       type: isStack ? "bar" : "line", name: column.title, stack: isStack ? "all" : undefined, barMaxWidth: 48, emphasis: { disabled: true },
       data: facts.rows.map((row) => (typeof row[index + 1] === "number" ? row[index + 1] : null)), symbol: symbols[index % symbols.length], symbolSize: 8,

@@ -38,7 +38,7 @@ def test_from_the_rail_to_a_figure_its_list_and_its_names(sign_in: SignIn, expec
     place = page.get_by_label("Location", exact=True).first
     place.focus()
     place.select_option("Harbour")
-    expect(response).to_contain_text("N = 3: too few to give a share")
+    expect(response).to_contain_text("n = 3: too few to give a share")
     expect(page).to_have_url(re.compile(rf"/reports/outcomes/\?location={cohort.places['Harbour'].pk}$"))
     expect(page.locator("#filter-location")).to_be_focused()
     page.go_back()
