@@ -74,6 +74,7 @@ class Can(StrEnum):
     EDIT_MESSAGE_RULES = "edit_message_rules"  # when what goes out, and its words
     VIEW_OUTCOME_REPORTS = "view_outcome_reports"  # what courses achieve, and their safety; names only on a press
     VIEW_OPERATION_REPORTS = "view_operation_reports"  # how chairs, people and requests go
+    PRINT_COURSE_REPORTS = "print_course_reports"  # of several courses at once, with names
     TAKE_REPORT_DATA = "take_report_data"  # the de-identified analysis table
     VIEW_OPERATION = "view_operation"  # queues, scheduler, failures of the machinery
     EDIT_PROTOCOL = "edit_protocol"
@@ -125,6 +126,7 @@ PERMISSIONS: dict[Can, frozenset[Role]] = {
     Can.EDIT_MESSAGE_RULES: frozenset({_R.MANAGER}),
     Can.VIEW_OUTCOME_REPORTS: frozenset({_R.CLINICIAN, _R.MANAGER}),
     Can.VIEW_OPERATION_REPORTS: frozenset({_R.FRONT_DESK, _R.MANAGER}),
+    Can.PRINT_COURSE_REPORTS: frozenset({_R.CLINICIAN}),
     Can.TAKE_REPORT_DATA: frozenset({_R.CLINICIAN, _R.MANAGER}),
     Can.VIEW_OPERATION: frozenset({_R.MANAGER}),
     Can.VIEW_PROTOCOL: frozenset({_R.FRONT_DESK, _R.NURSE, _R.CLINICIAN, _R.MANAGER}),

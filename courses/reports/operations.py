@@ -92,5 +92,6 @@ KIND = ReportKind(
     filters=("location",),
     period="Took place",
     lead="from ",
+    names=Can.VIEW_PATIENT,  # its lists say nothing clinical
     unsaid="3-months",
 )

@@ -74,6 +74,7 @@ class ReportKind:
         filters: which of ``CHOSEN`` it knows how to filter by.
         period: what its period counts: "Started" or "Took place".
         lead: before the period in words, "started ".
+        names: who may open the names behind its figures.
         unsaid: the period that is shown where nobody has chosen one.
         about: a sentence under the page's title.
     """
@@ -86,6 +87,7 @@ class ReportKind:
     filters: tuple[str, ...] = CHOSEN
     period: str = "Started"
     lead: str = "started "
+    names: Can = Can.VIEW_CLINICAL
     unsaid: str = USUAL
     about: str = ""
     options: tuple[str, ...] = ()  # of "at" and "censor"

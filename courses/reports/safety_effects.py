@@ -12,7 +12,7 @@ from courses.pure.reports.safety import Stop, finding_label, stop_from
 from courses.reports.rows import number, share_cell, text
 from courses.reports.safety_facts import Facts
 
-F1 = "Outcome terms, clinical.md F1"
+F1 = "Outcome terms, clinical reference F1"
 EFFECTS_SEEN = "Side effects recorded in the infusion record"
 
 
@@ -75,7 +75,7 @@ def effects(facts: Facts) -> Iterator[Item]:
             row_lists=tuple(f"effect-{row['code']}" for row in seen),
         ),
         drawing=Drawing.STACK,
-        x_title="Times recorded",
+        y_title="Times recorded",
     )
     yield _effects_table(facts)
     yield _worst(facts)
@@ -116,8 +116,8 @@ def _effects_table(facts: Facts) -> Table:
             for code, row in rows
         ),
         row_lists=tuple(f"effect-{code}" if row["given"] else "" for code, row in rows),
-        note="Published shares are of patients in trials, asked at each visit (clinical.md F2): L1 esketamine, P4 "
-        "intravenous ketamine, P32 a review of 60 studies. They were not counted as here.",
+        note="Published shares are of patients in trials, asked at each visit (clinical reference F2): L1 esketamine, "
+        "P4 intravenous ketamine, P32 a review of 60 studies. They were not counted as here.",
     )
 
 
@@ -157,7 +157,7 @@ def holds(facts: Facts) -> Iterator[Item]:
         title="Given in spite of a hard finding",
         definition="Infusions given after a prescriber overrode a finding that asked to hold, with a reason; of the "
         "infusions given.",
-        source="Check-in rules, clinical.md D1, D3, R9",
+        source="Check-in rules, clinical reference D1, D3, R9",
         n=decided["hard"],
         of=facts.given,
     )
@@ -166,7 +166,7 @@ def holds(facts: Facts) -> Iterator[Item]:
         title="Given after a soft finding",
         definition="Infusions given after somebody acknowledged a finding that asks for attention; of the infusions "
         "given.",
-        source="Check-in rules, clinical.md D1, D3, R9",
+        source="Check-in rules, clinical reference D1, D3, R9",
         n=decided["soft"],
         of=facts.given,
     )
@@ -176,7 +176,7 @@ def holds(facts: Facts) -> Iterator[Item]:
         title="Findings that were decided about, by rule",
         definition="Visits at which somebody let a finding of the check-in through: acknowledged (soft) or overridden "
         "by a prescriber (hard). “Given”: the infusion was given that day.",
-        source="Check-in rules, clinical.md D1, D3, R9",
+        source="Check-in rules, clinical reference D1, D3, R9",
         columns=(
             text("rule", "Finding"),
             number("soft", "Acknowledged (soft)"),
@@ -231,7 +231,7 @@ def stops(facts: Facts) -> Iterator[Item]:
         title="Delivered when it was stopped",
         definition="Milligrams delivered until the stop as a share of the dose ordered (mg × minutes run ÷ minutes "
         "planned), median of the infusions stopped.",
-        source="clinical.md R8, F1",
+        source="clinical reference R8, F1",
         unit=Unit.PERCENT,
         spread=Quartiles.of(known),
         missing=(Missing("no order with the start", len(stops) - len(known)),),
@@ -258,7 +258,7 @@ def _stops_table(stops: list[Stop]) -> Table:
         key="stop-reasons",
         title="Why infusions were stopped, and what was delivered",
         definition="Reasons as they were entered, with the median of what was delivered until the stop.",
-        source="clinical.md F1, R8",
+        source="clinical reference F1, R8",
         columns=(
             text("reason", "Reason"),
             text("effect", "For a side effect"),

@@ -27,7 +27,7 @@ def limits(facts: Facts) -> Iterator[Item]:
         title="Infusions with a pressure over the limit",
         definition="Infusions at which a blood pressure reached a limit of the location's profile during or after the "
         "infusion (default: 180/110 mmHg to pause, 200/120 to stop), of the infusions given.",
-        source="clinical.md D3",
+        source="clinical reference D3",
         n=facts.one("high")["given"],
         of=facts.given,
     )
@@ -37,7 +37,7 @@ def limits(facts: Facts) -> Iterator[Item]:
         title="Limits reached, by rule",
         definition="Alarms of the flowsheet at infusions given, by the rule that raised them. Rows entered in error do "
         "not count.",
-        source="clinical.md D3, D4",
+        source="clinical reference D3, D4",
         columns=(
             text("rule", "Rule"),
             number("n", "Alarms"),
@@ -70,7 +70,7 @@ def _before(facts: Facts) -> Table:
         title="Pressure and pulse before the start",
         definition="The last reading before the start (of the whole visit, where the infusion was withheld), judged by "
         "the profile that the location has now.",
-        source="clinical.md R9, D3",
+        source="clinical reference R9, D3",
         columns=(
             text("verdict", "Reading"),
             number("given", "Given"),
@@ -104,7 +104,7 @@ def _peaks(facts: Facts, sign: Sign) -> Chart:
             title=f"Highest {sign.value} pressure of an infusion",
             definition="The highest reading after the start, up to the discharge; each infusion counts once. Bands lie "
             "between the limits of the default profiles, before the start and during the infusion.",
-            source="clinical.md R9, D3",
+            source="clinical reference R9, D3",
             columns=(text("band", "mmHg"), number("n", "Infusions"), number("share", "Share", Unit.PERCENT)),
             rows=tuple(
                 (band.title, n, share_cell(n, of)) for band, n in zip(bands, in_bands(bands, values), strict=True)
@@ -134,7 +134,7 @@ def danger(facts: Facts) -> Iterator[Item]:
         key="alerts",
         title="Danger alerts",
         definition="Alerts raised in the period by an answer, a score or a request.",
-        source="Danger alerts, clinical.md E1",
+        source="Danger alerts, clinical reference E1",
         n=alerts["n"],
     )
     yield median_figure(
@@ -182,7 +182,7 @@ def _alert_kinds(facts: Facts) -> Table:
         key="alert-kinds",
         title="Danger alerts by kind",
         definition="Alerts raised in the period. The median is of those acknowledged, where there are five or more.",
-        source="Danger alerts, clinical.md E1",
+        source="Danger alerts, clinical reference E1",
         columns=(
             text("kind", "Alert"),
             number("n", "Raised"),
@@ -222,7 +222,7 @@ def cumulative(facts: Facts) -> Iterator[Item]:
                 key=f"{name}-in-all",
                 title=f"{name.capitalize()} in all, per patient",
                 definition=f"{definition}; milligrams delivered, where an infusion record says so.",
-                source="clinical.md R8, case 29",
+                source="clinical reference R8, case 29",
                 unit=Unit.MG,
                 spread=spread,
                 has_list=False,

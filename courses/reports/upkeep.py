@@ -66,7 +66,7 @@ QUESTIONS = {
 }
 KINDS = {str(value): str(label) for value, label in TaskKind.choices}
 DRUGS = {str(value): str(label) for value, label in Drug.choices}
-LOG = "Drug log, clinical.md R8"
+LOG = "Drug log, clinical reference R8"
 
 
 # -- worklists ---------------------------------------------------------------------------------------------------------

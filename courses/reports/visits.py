@@ -77,7 +77,7 @@ QUESTIONS = {
         ),
     ),
 }
-SOURCE = "clinical.md F1: separate reasons; only holds count as clinical"
+SOURCE = "clinical reference F1: separate reasons; only holds count as clinical"
 KINDS = {str(value): str(label) for value, label in BookingKind.choices}
 BECAME = {
     "took_place": "Took place",

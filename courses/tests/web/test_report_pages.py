@@ -294,6 +294,16 @@ def test_a_list_shows_no_name_until_somebody_presses_for_them(client: Client, fe
     }
 
 
+def test_a_manager_opens_names_in_operations_but_not_beside_scores(client: Client, few: Cohort) -> None:
+    """design.md: for a manager reports are without scores of named people."""
+    manager = make_user(Role.MANAGER, username="manager1")
+    for path in ("/reports/outcomes/list/response/", "/reports/safety/list/effects/"):
+        assert "Show names" not in see(client, manager, path)
+        assert client.post(path).status_code == 403
+    assert not AccessLog.objects.exists()
+    assert client.post("/reports/operations/list/missed/").status_code == 200
+
+
 def test_each_press_is_logged_again_and_only_the_page_that_is_shown(client: Client, few: Cohort) -> None:
     client.force_login(few.clinic.clinician)
     path = "/reports/outcomes/list/response/?until=2027-01-31"  # 01, 02, 03

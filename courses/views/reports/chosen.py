@@ -22,7 +22,7 @@ from courses.views.reports.frame import asked_filters, bar_of, kinds_of
 SORTS = {"started": ("started_on", "course"), "patient": ("patient__family_name", "patient__given_name", "course")}
 
 
-@requires(Can.VIEW_CLINICAL)
+@requires(Can.PRINT_COURSE_REPORTS)
 @require_http_methods(["GET", "POST"])
 def courses(request: HttpRequest) -> HttpResponseBase:
     """The courses that the filters of the address choose, to tick; posted, one PDF with the story of each."""

@@ -14,9 +14,8 @@ from django.views.decorators.http import require_http_methods
 
 from clinic.edge.access import requires, staff
 from clinic.edge.lists import PAGE_SIZE
-from clinic.pure.roles import Can
 from clinic.services.access import record_readings
-from courses.reports.registry import Listed, ListedRow, NoSuchListError
+from courses.reports.registry import Listed, ListedRow, NoSuchListError, ReportKind
 from courses.services.results import bring_up_to_date
 from courses.views.reports.frame import ANY_REPORT, address_of, asked_filters, kind_or_404
 from courses.views.reports.shown import ShownCell, head_of, shown_cell
@@ -43,7 +42,10 @@ class Listing:
 @requires(*ANY_REPORT)
 @require_http_methods(["GET", "POST"])
 def figure_list(request: HttpRequest, kind: str, key: str) -> HttpResponse:
-    """The courses or visits that a figure counts; a POST shows the names of this page of it."""
+    """The courses or visits that a figure counts; a POST shows the names of this page of it.
+
+    Names beside scores are for those who read scores anyway; a manager opens names in operations only.
+    """
     found, now = kind_or_404(request, kind), timezone.now()
     filters, problems = asked_filters(request, request.GET, now, found)
     bring_up_to_date(now)
@@ -53,7 +55,7 @@ def figure_list(request: HttpRequest, kind: str, key: str) -> HttpResponse:
         raise Http404 from None
     page = Paginator(listed.rows, PAGE_SIZE).get_page(request.GET.get("page"))
     rows = list(page)
-    names = _names(request, rows, f"Reports: {found.title}, {listed.title}") if request.method == "POST" else {}
+    names = _names(request, found, rows, listed.title) if request.method == "POST" else {}
     context = {
         "kind": found,
         "listed": listed,
@@ -61,7 +63,7 @@ def figure_list(request: HttpRequest, kind: str, key: str) -> HttpResponse:
         "listing": Listing(page, listed.total),
         "lines": [_line(row, listed, names) for row in rows],
         "has_names": bool(names),
-        "may_name": staff(request).can(Can.VIEW_PATIENT),
+        "may_name": staff(request).can(found.names),
         "back": address_of(found, filters),
         "problems": problems,
     }
@@ -73,15 +75,15 @@ def _line(row: ListedRow, listed: Listed, names: dict[int, Patient]) -> Line:
     return Line(row, cells, names.get(row.patient_id) if row.patient_id else None)
 
 
-def _names(request: HttpRequest, rows: Sequence[ListedRow], what: str) -> dict[int, Patient]:
+def _names(request: HttpRequest, kind: ReportKind, rows: Sequence[ListedRow], title: str) -> dict[int, Patient]:
     """The patients of these rows; each of them is a reading in the log.
 
     Raises:
-        PermissionDenied: this person may not read names.
+        PermissionDenied: this person may not know whom these numbers are about.
     """
     user = staff(request)
-    if not user.can(Can.VIEW_PATIENT):
-        raise PermissionDenied("Your role does not include names.")
+    if not user.can(kind.names):
+        raise PermissionDenied("Your role does not include names beside clinical facts.")
     ids = {row.patient_id for row in rows if row.patient_id}
     found = {one.pk: one for one in Patient.objects.filter(pk__in=ids)}
     record_readings(
@@ -90,6 +92,6 @@ def _names(request: HttpRequest, rows: Sequence[ListedRow], what: str) -> dict[i
         page="List behind a report",
         path=request.path,
         now=timezone.now(),
-        reason=what,
+        reason=f"Reports: {kind.title}, {title}",
     )
     return found
