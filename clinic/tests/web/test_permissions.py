@@ -44,6 +44,7 @@ CLINICIAN = {
     *{Can.RUN_INFUSION, Can.VIEW_INFUSION, Can.HANDLE_STOCK},  # [infusion record: edit ...]
     *{Can.SIGN_INFUSION, Can.ORDER_DOSE},  # [infusion record: ..., sign, amend] and "clinician: plans, doses, reviews"
     *{Can.EDIT_PROTOCOL, Can.APPROVE_PROTOCOL},  # [protocols] and "a protocol needs a clinician's approval"
+    Can.PRINT_COURSE_REPORTS,  # names with scores: [scores, notes: edit] of who also sees outcomes
     Can.MERGE_PATIENTS,  # issue 2, section 3: "Merge of duplicates by a clinician"
 }
 MANAGER = {
