@@ -76,7 +76,7 @@ def test_refused_without_the_escort_then_discharged_and_the_sheet_opens(
         leaving.get_by_role("link", name="Open the sheet").click()
     sheet = opened.value
     expect(sheet.get_by_role("heading", name="After your treatment today")).to_be_visible(timeout=PATIENCE_MS)
-    expect(sheet.get_by_text("24 hours are over on")).to_contain_text("Tue 6 Apr, 11:40", timeout=PATIENCE_MS)
+    expect(sheet.get_by_text("At least until")).to_contain_text("Tue, Apr 6, 11:40 AM", timeout=PATIENCE_MS)
     assert axe(sheet) == []
 
 
