@@ -138,8 +138,10 @@ class _Handler(BaseHTTPRequestHandler):
     stand_in: SmsStandIn
 
     def do_POST(self) -> None:
-        size = int(self.headers.get("Content-Length", "0"))
-        form = {name: values[-1] for name, values in parse_qs(self.rfile.read(size).decode()).items()}
+        body = self._body()
+        if body is None:
+            return
+        form = {name: values[-1] for name, values in parse_qs(body.decode()).items()}
         if not self._knows_us():
             self._answer(401, {"code": 20003, "message": "Authenticate", "status": 401})
             return
@@ -153,6 +155,13 @@ class _Handler(BaseHTTPRequestHandler):
         )
         what, sid = self.stand_in.take(asked)
         self._fail(what) if isinstance(what, Fail) else self._accept(what, asked, sid)
+
+    def _body(self) -> bytes | None:
+        """None: whoever asked was killed in the middle of its request, which is no request."""
+        size = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(size)
+        self.close_connection = self.close_connection or len(body) < size
+        return body if len(body) == size else None
 
     def _knows_us(self) -> bool:
         wanted = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
@@ -323,7 +332,10 @@ class _MailApiHandler(_Handler):
     api: MailApiStandIn
 
     def do_POST(self) -> None:
-        message = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+        body = self._body()
+        if body is None:
+            return
+        message = json.loads(body)
         key = self.headers.get("Idempotency-Key") or f"none-{len(self.api.sent)}"
         if key not in self.api.numbers:
             self.api.sent.append(message)
