@@ -51,4 +51,5 @@ KIND = ReportKind(
     filters=("location",),
     period="Took place",
     lead="infusions ",
+    unsaid="3-months",
 )
