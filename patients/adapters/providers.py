@@ -342,7 +342,8 @@ class _Http(TwilioHttpClient):
     """Twilio's own client with a time limit, and able to talk to a stand-in."""
 
     def __init__(self, api: str) -> None:
-        super().__init__(timeout=TIMEOUT_S)
+        # A connection for each message: a second answer on one that is kept would be taken for the next message's.
+        super().__init__(pool_connections=False, timeout=TIMEOUT_S)
         self.api = urlsplit(api)
         self.last_headers: Any = {}
 
@@ -430,7 +431,7 @@ def _sms_provider() -> Provider | None:
 
 @lru_cache(maxsize=4)
 def _twilio(account: str, token: str, sender: str, api: str, base: str) -> TwilioProvider:
-    """One for each process and setting: it keeps its connection open."""
+    """One for each process and setting."""
     return TwilioProvider(
         account=account,
         token=token,
