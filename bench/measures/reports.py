@@ -47,8 +47,8 @@ def measure(data: Data) -> Iterator[Figure]:
             outcomes + EVER + two,
         ),
         ("the list behind the responders", reverse("reports:list", args=["outcomes", "response"]) + EVER),
-        ("safety of the last 12 months", reverse("reports:page", args=["safety"])),
-        ("operations of the last 12 months", operations),
+        ("safety of the last 3 months", reverse("reports:page", args=["safety"])),
+        ("operations of the last 3 months", operations),
         ("outcomes as CSV", reverse("reports:file", args=["outcomes", "csv"]) + EVER),
         ("outcomes as XLSX", reverse("reports:file", args=["outcomes", "xlsx"]) + EVER),
     ):

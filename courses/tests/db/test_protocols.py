@@ -92,10 +92,21 @@ def test_maintenance_and_spray_keep_their_phase_route_and_dose() -> None:
 @pytest.mark.usefixtures("shipped")
 def test_what_is_shipped_passes_every_check_that_an_edit_must_pass() -> None:
     """They are written in bulk, which asks for none of these."""
-    for version in ProtocolVersion.objects.select_related("protocol"):
-        version.full_clean()
-    for step in ProtocolStep.objects.select_related("version"):
-        step.full_clean()
+    versions, steps = list(ProtocolVersion.objects.all()), list(ProtocolStep.objects.all())
+    assert len(versions) == len(TEMPLATES)
+    assert len(steps) == sum(len(template.steps) for template in TEMPLATES)
+    assert [said for row in (*versions, *steps) if (said := refusal_of(row))] == []
+    versions[0].n_min = versions[0].n_max + 1
+    assert refusal_of(versions[0]) == "Fewest, usual and most infusions must be in this order, from 1 to 60."
+
+
+def refusal_of(row: ProtocolVersion | ProtocolStep) -> str:
+    """What an edit would be told of this row; empty where all is well."""
+    try:
+        row.full_clean()
+    except ValidationError as refusal:
+        return " ".join(refusal.messages)
+    return ""
 
 
 @pytest.mark.usefixtures("shipped")

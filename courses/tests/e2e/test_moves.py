@@ -102,6 +102,9 @@ def test_a_protocols_meaning_follows_the_typing(booked: Booked, sign_in: SignIn)
     page.get_by_text("The steps add up to 6 infusions, but the usual number is 8.").wait_for()
     page.locator("#id_steps-0-count").fill("8")
     page.get_by_text("8 infusions at twice a week need 25 days.").first.wait_for()
+    assert page.get_by_text("The steps add up to 6 infusions").count() == 0
+    draft.refresh_from_db()
+    assert (draft.n_default, draft.steps.get().count) == (6, 6)  # typing saves nothing
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -67,6 +67,8 @@ def test_a_visit_is_cancelled_and_gets_a_new_time(page: Page, booked: Booked) ->
     page.get_by_role("heading", name="A new time for infusion 4").wait_for()
     page.get_by_role("button", name="Confirm").click()
     page.get_by_text("Infusion 4 has its new time:").wait_for()
+    visits = booked.infusion(4).visits.order_by("pk")
+    assert list(visits.values_list("outcome", "reason")) == [("cancelled", "Has a cold"), ("open", "")]
 
 
 def test_the_menus_of_the_top_bar_and_the_keyboard_open_too(page: Page, booked: Booked) -> None:
@@ -76,3 +78,5 @@ def test_the_menus_of_the_top_bar_and_the_keyboard_open_too(page: Page, booked: 
     page.locator(".topbar .dropdown > button").last.focus()
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("heading", name="Sign in").wait_for()
+    page.goto(reverse("courses:course", args=[booked.course.pk]))
+    assert reverse("account_login") in page.url  # the session is over, not only its page

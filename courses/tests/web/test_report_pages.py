@@ -336,10 +336,13 @@ def test_the_page_and_its_list_need_few_queries(client: Client, queries: Queries
     client.force_login(cohort.clinic.clinician)
     client.get(OUTCOMES)
     with queries("report outcomes"):
-        client.get(OUTCOMES, {"period": "this-year"})
+        whole = client.get(OUTCOMES, {"period": "this-year"})
     with queries("report outcomes compared"):
-        client.get(OUTCOMES, {"period": "this-year", "vs_period": "previous"})
+        compared = client.get(OUTCOMES, {"period": "this-year", "vs_period": "previous"})
     with queries("report list"):
-        client.get("/reports/outcomes/list/response/")
+        listed = client.get("/reports/outcomes/list/response/")
     with queries("report list with names"):
-        client.post("/reports/outcomes/list/response/")
+        named = client.post("/reports/outcomes/list/response/")
+    assert {one.status_code for one in (whole, compared, listed, named)} == {200}
+    assert cohort.courses["01"].patient.name in words(named.content.decode())
+    assert cohort.courses["01"].patient.name not in words(listed.content.decode())
