@@ -169,9 +169,11 @@ def test_a_fault_on_a_page_of_staff_stays_english(
 @override_settings(DATA_UPLOAD_MAX_NUMBER_FIELDS=5)
 def test_what_cannot_be_read_is_refused_in_the_patients_language(client: Client, clinic: Clinic) -> None:
     url = reverse("public:request", args=[clinic.location.pk])
-    answer = client.post(url, {f"field{number}": "1" for number in range(9)}, headers=SPANISH)
-    assert (answer.status_code, lang_of(answer)) == (400, "es")
-    assert "No se pudo leer" in words(answer)
+    too_many = client.post(url, {f"field{number}": "1" for number in range(9)}, headers=SPANISH)
+    no_form = client.post(url, b"--x", content_type="multipart/form-data", headers=SPANISH)
+    for answer, status in ((too_many, 413), (no_form, 400)):
+        assert (answer.status_code, lang_of(answer)) == (status, "es")
+        assert "No se pudo leer" in words(answer)
 
 
 @pytest.mark.parametrize("url", ["/v/abc/", "/offer/abc/"])
