@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging.config
 import os
 import time
 from datetime import timedelta
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
+
+from clinic.pure import requestid
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings")
 
@@ -26,9 +29,37 @@ def task_modules() -> list[str]:
     )
 
 
-app = Celery("cadence")
+app = Celery("cadence", task_cls="clinic.adapters.repeated:RepeatedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(task_modules, related_name="")
+
+
+# --- the log: the product's own, and the id of the request that a task came from -------------------------------------
+REQUEST_ID = "cadence_request_id"
+
+
+@signals.setup_logging.connect
+def keep_our_log(**_: Any) -> None:
+    """Celery sets up none of its own: its lines repeat results and errors, which ours leave out."""
+    from django.conf import settings  # noqa: PLC0415 (needs the settings)
+
+    logging.config.dictConfig(settings.LOGGING)
+
+
+@signals.before_task_publish.connect
+def send_request_id(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    if headers is not None and requestid.current.get():
+        headers[REQUEST_ID] = requestid.current.get()
+
+
+def _enter(task: Any, **_: Any) -> None:  # noqa: ANN401 (Celery has no types)
+    proposed = getattr(task.request, REQUEST_ID, None) or (task.request.headers or {}).get(REQUEST_ID, "")
+    task.request.cadence_id_before = requestid.current.set(requestid.request_id(str(proposed)))
+
+
+def _leave(task: Any, **_: Any) -> None:  # noqa: ANN401 (Celery has no types)
+    """Lines that this process writes between two tasks carry the id of neither."""
+    requestid.current.reset(task.request.cadence_id_before)
 
 
 # --- what workers and scheduler leave behind about themselves, for the page of operation ------------------------------
@@ -38,8 +69,10 @@ app.autodiscover_tasks(task_modules, related_name="")
 @signals.worker_init.connect
 def listen(**_: Any) -> None:
     """Before the pool forks, so that every process of it listens."""
+    signals.task_prerun.connect(_enter)
     signals.task_prerun.connect(_begin)
     signals.task_postrun.connect(_end)
+    signals.task_postrun.connect(_leave)
     signals.task_failure.connect(_fail)
 
 
