@@ -16,6 +16,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from clinic.adapters.broker import BrokerAwayError, Look, WorkerSeen, look
+from clinic.adapters.metrics import Gauge
 from clinic.models import Beat, TaskFailure
 
 SEEN_EVERY = timedelta(seconds=20)
@@ -54,10 +55,10 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number with its name, as in 12 "due now"; ``note`` stands under it. An instant may stand in for the number."""
+    """A number with its name, as in 12 "due now"; ``note`` stands under it. It may be an instant or a word."""
 
     label: str
-    value: int | datetime | None
+    value: int | str | datetime | None
     tone: Tone = Tone.OK
     note: str = ""
 
@@ -78,6 +79,11 @@ class Figures:
 class FindFigures(Protocol):
     def __call__(self, *, now: datetime) -> Figures:
         """In a constant number of queries."""
+
+
+class FindGauges(Protocol):
+    def __call__(self, *, now: datetime) -> list[Gauge]:
+        """In a constant number of queries, and without anything about a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +140,23 @@ class Operation:
 
 
 _figures: list[str] = []
+_gauges: list[str] = []
 
 
 def register_figures(function: str) -> None:
     """The dotted name of a ``FindFigures`` whose card the page shows from now on."""
     if function not in _figures:
         _figures.append(function)
+
+
+def register_gauges(function: str) -> None:
+    """The dotted name of a ``FindGauges`` whose numbers Prometheus is told from now on."""
+    if function not in _gauges:
+        _gauges.append(function)
+
+
+def registered_gauges() -> list[FindGauges]:
+    return [import_string(name) for name in _gauges]
 
 
 def queue_names() -> list[str]:
