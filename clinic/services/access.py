@@ -25,9 +25,11 @@ def record_reading(
         subject_id: the patient's ``Resource`` id (``patient.resource_id``).
         page: what was looked at, in words: "Patient record", "Course", "Planner".
         path: the address that was opened (``request.path``).
-        reason: why, where a page asks for it (opening a name from a report); such a reading is always logged.
+        reason: why, where a page asks for it (opening a name from a report); such a reading is always logged. Without
+            one it is that of the opening by which a person of another location reads.
     """
     facts = {"user": by, "subject_id": subject_id, "page": page[:80], "path": path[:300]}
+    reason = reason or by.opened_because.get(subject_id, "")
     if not reason and AccessLog.objects.filter(**facts, at__gt=now - QUIET, at__lte=now).exists():
         return None
     return AccessLog.objects.create(at=now, reason=reason[:200], **facts)
