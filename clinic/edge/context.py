@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,10 @@ from clinic.models import Location
 from clinic.pure.roles import Can
 
 LOCATION_KEY = "location_id"
+OPENED_KEY = "cadence_opened"
+"""Of a request: the openings by which its page is seen at all (clinic.edge.reach)."""
+FIRST_STEP_KEY = "first_step"
+"""In the session while a manager is on the way through the first steps: what the bar above each page says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,19 @@ LOCATION_FACTS = (
 RAIL_FOOT: tuple[RailRow, ...] = (("Set-up", "settings", "setup:index", "/setup/", Can.EDIT_SETUP),)
 
 
-def active_locations(request: HttpRequest) -> list[Location]:
-    """The active locations, read once for each request."""
+def active_locations(request: HttpRequest, *, also: Mapping[str, Any] | None = None) -> list[Location]:
+    """The active locations that this person reaches, read once for each request.
+
+    Args:
+        also: annotations that the first who asks wants to have along.
+    """
     known: list[Location] | None = request.__dict__.get("cadence_locations")
     if known is None:
         facts = {name: fact for path in LOCATION_FACTS for name, fact in import_string(path)().items()}
-        known = request.__dict__["cadence_locations"] = list(Location.objects.active().annotate(**facts))
+        places, reach = Location.objects.active().annotate(**facts, **also or {}), staff(request).reach
+        if reach is not None:
+            places = places.filter(pk__in=reach)
+        known = request.__dict__["cadence_locations"] = list(places)
     return known
 
 
@@ -141,7 +153,9 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "nav_foot": entries(RAIL_FOOT),
         "current_location": place,
         "locations": active_locations(request),
+        "opened_records": list(request.__dict__.get(OPENED_KEY, {}).values()),
         "idle_minutes": settings.CADENCE_IDLE_MINUTES,
         "alert_counts": alert_counts(request) if person.can(Can.VIEW_ALERT) else None,
+        "first_step": request.session.get(FIRST_STEP_KEY),
         "second_factor_is_due": getattr(person, "needs_second_factor", False),
     }

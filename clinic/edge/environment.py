@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,10 +17,11 @@ from environs import Env, EnvError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 MIN_SECRET_CHARS = 50
 """Django's own deploy check (security.W009) asks for at least this many characters."""
+MIN_TOKEN_CHARS = 24
+"""Of the token for /metrics, which nobody types."""
 MAIL_TIMEOUT_S = 10
 """How long a mail server may take to answer, where EMAIL_URL does not say (?timeout=)."""
 REDIS_SCHEMES = ("redis", "rediss", "unix")
@@ -70,6 +72,7 @@ class Environment:
     kind: Kind
     debug: bool
     secret_key: str | None
+    secret_key_fallbacks: list[str]
     database: Mapping[str, Any] | None
     redis_url: str | None
     allowed_hosts: list[str]
@@ -80,9 +83,17 @@ class Environment:
     base_url: str | None
     messages_per_minute: int
     idle_minutes: int
+    session_hours: int
     behind_tls_proxy: bool
     log_level: str
     port: int
+    var: Path | None
+    static_root: Path | None
+    metrics_token: str | None
+    backup_recipients: list[str]
+    backup_dir: str | None
+    backup_identity: str | None
+    backup_keep: tuple[int, int, int]
 
 
 def read_environment(*, dotenv: Path | None = None) -> Environment:
@@ -112,6 +123,7 @@ def _read(env: Env) -> Environment:
         kind=Kind(kind),
         debug=_optional(env, "DEBUG", _boolean) or False,
         secret_key=_optional(env, "SECRET_KEY", str),
+        secret_key_fallbacks=_optional(env, "SECRET_KEY_FALLBACKS", _keys) or [],
         database=_optional(env, "DATABASE_URL", _database),
         redis_url=_optional(env, "REDIS_URL", _redis),
         allowed_hosts=_optional(env, "ALLOWED_HOSTS", _names) or [],
@@ -122,9 +134,17 @@ def _read(env: Env) -> Environment:
         base_url=_optional(env, "CADENCE_BASE_URL", _address),
         messages_per_minute=_optional(env, "MESSAGES_PER_MINUTE", _rate) or 60,
         idle_minutes=_optional(env, "CADENCE_IDLE_MINUTES", _minutes) or 15,
+        session_hours=_optional(env, "CADENCE_SESSION_HOURS", _hours) or 12,
         behind_tls_proxy=_optional(env, "CADENCE_BEHIND_TLS_PROXY", _boolean) or False,
         log_level=_one_of(env, "CADENCE_LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO"),
         port=_optional(env, "PORT", _port) or 8000,
+        var=_optional(env, "CADENCE_VAR", _folder),
+        static_root=_optional(env, "CADENCE_STATIC_ROOT", _folder),
+        metrics_token=_optional(env, "METRICS_TOKEN", _token),
+        backup_recipients=_optional(env, "BACKUP_RECIPIENT", _recipients) or [],
+        backup_dir=_optional(env, "BACKUP_DIR", str),
+        backup_identity=_optional(env, "BACKUP_IDENTITY", str),
+        backup_keep=_backup_keep(env),
     )
 
 
@@ -264,9 +284,58 @@ def _minutes(text: str) -> int:
     return int(text)
 
 
+def _folder(text: str) -> Path:
+    if not Path(text).is_absolute():
+        raise ValueError(f"{text!r} is not the whole path of a folder, such as /var/lib/cadence.")
+    return Path(text)
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(rf"[\x21-\x7e]{{{MIN_TOKEN_CHARS},}}", text):
+        raise ValueError(f"use {MIN_TOKEN_CHARS} or more random characters without spaces.")
+    return text
+
+
+def _hours(text: str) -> int:
+    if not re.fullmatch(r"\d{1,2}", text) or not 1 <= int(text) <= 24:  # noqa: PLR2004 (a day)
+        raise ValueError(f"{text!r} is not a number of hours from 1 to 24.")
+    return int(text)
+
+
+def _keys(text: str) -> list[str]:
+    keys = [key.strip() for key in text.split(",") if key.strip()]
+    if any(len(key) < MIN_SECRET_CHARS for key in keys):
+        raise ValueError(f"each former key has {MIN_SECRET_CHARS} or more characters; write them separated by commas.")
+    return keys
+
+
 def _port(text: str) -> int:
     if not re.fullmatch(r"\d{1,5}", text) or not 1 <= int(text) <= 65535:  # noqa: PLR2004 (what TCP has)
         raise ValueError(f"{text!r} is not a number from 1 to 65535.")
+    return int(text)
+
+
+def _recipients(text: str) -> list[str]:
+    found = [one for one in re.split(r"[\s,]+", text) if one]
+    for one in found:
+        if one.startswith("AGE-SECRET-KEY-"):
+            raise ValueError("it holds a secret key, which must not be on the server; write the recipient (age1…).")
+        if not re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", one):
+            raise ValueError(f"{one!r} is no recipient; write what `manage.py backup --make-key FILE` prints (age1…).")
+    return found
+
+
+def _backup_keep(env: Env) -> tuple[int, int, int]:
+    """Days, weeks and months of which the last backup is kept."""
+    spans = {"BACKUP_KEEP_DAILY": 7, "BACKUP_KEEP_WEEKLY": 5, "BACKUP_KEEP_MONTHLY": 12}
+    given = [_optional(env, name, _count) for name in spans]
+    daily, weekly, monthly = (usual if one is None else one for one, usual in zip(given, spans.values(), strict=True))
+    return daily, weekly, monthly
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,4}", text):
+        raise ValueError(f"{text!r} is not a number from 0 to 9999.")
     return int(text)
 
 

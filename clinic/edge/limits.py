@@ -1,18 +1,50 @@
-"""How often a stranger may ask: limits for pages that need no sign-in, counted in the cache.
+"""How often a stranger may ask: limits for what needs no sign-in, counted in the cache.
 
 The counting is django-ratelimit's. Its decorator answers 403; what a page answers is its own affair here (429, with a
-telephone number), so pages ask `over_limit` and answer themselves.
+telephone number), so pages ask `over_limit` and answer themselves. Below their limits lies one for everything that is
+asked for without being signed in, also where nothing answers.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import Resolver404, resolve
 from django_ratelimit.core import get_usage
 
+SIGNED_OUT = "600/m"
+"""By address, all pages together. A clinic's people and its waiting room may share one."""
+TOO_OFTEN = "Too many requests came from your network. Wait a minute, then try again.\n"
+OF_PATIENTS = frozenset({"public", "offer"})
+OF_PATIENTS_TOGETHER = "3000/m"
+"""The same for pages of patients, whose namespaces these are. It lies above the limits that each of them has of its
+own, because those answer in the patient's language and say whom to call."""
 NOWHERE = "0.0.0.0"  # noqa: S104 (stands for "not known", nothing listens here)
+
+
+class SignedOutLimit:
+    """Whoever is not signed in asks SIGNED_OUT often, and is then told to wait; nothing more is looked up for them."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        rate = OF_PATIENTS_TOGETHER if _is_of_patients(request) else SIGNED_OUT
+        if request.user.is_authenticated or not over_limit(request, group="signed out", rate=rate):
+            return self.get_response(request)
+        answer = HttpResponse(TOO_OFTEN, status=429, content_type="text/plain; charset=utf-8")
+        answer["Retry-After"] = "60"
+        return answer
+
+
+def _is_of_patients(request: HttpRequest) -> bool:
+    try:
+        return resolve(request.path_info).namespace in OF_PATIENTS
+    except Resolver404:
+        return False
 
 
 def client_address(request: HttpRequest) -> str:

@@ -1,4 +1,7 @@
-"""Who may stay signed in: sign-out after a quiet while, and a second factor first where a role demands it."""
+"""Who may stay signed in: until a fixed end, as long as something happens, with the second factor that a role demands.
+
+Each of the three stands in the way of whatever is asked for: pages, fragments, files, actions.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,10 @@ MARK_EVERY_S = 15
 """Activity is written down at most this often; a person is signed out this much late at worst."""
 
 
+SIGNED_IN_KEY = "signed_in_at"
+"""In the session: when the person signed in, in seconds since 1970."""
+
+
 def is_background(request: HttpRequest) -> bool:
     """True when the page asked by itself, not the person in front of it."""
     return BACKGROUND_HEADER in request.headers or BACKGROUND_PARAMETER in request.GET
@@ -45,7 +52,8 @@ def _mark_of(session_key: str) -> str:
 
 @receiver(user_logged_in)
 def start_counting(sender: Any, request: HttpRequest, **_: Any) -> None:  # noqa: ANN401, ARG001 (Django's signature)
-    """Signing in is activity."""
+    """Signing in is activity, and the end of the session is counted from it."""
+    request.session[SIGNED_IN_KEY] = int(time.time())
     if request.session.session_key:
         _touch(request.session.session_key, time.time())
 
@@ -59,6 +67,29 @@ def mark_activity(request: HttpRequest) -> None:
     """The idle clock of this session begins anew."""
     if request.session.session_key:
         _touch(request.session.session_key, time.time())
+
+
+class SessionEnd:
+    """Whoever signed in CADENCE_SESSION_HOURS ago signs in again, whatever they did meanwhile.
+
+    A session that does not say when it began is over too. A device that is with a patient stays where it is, signed
+    out: a link goes on without a session, so nobody is cut short in a questionnaire.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return self.get_response(request)
+        began = request.session.get(SIGNED_IN_KEY, 0)
+        if time.time() - began < settings.CADENCE_SESSION_HOURS * 60 * 60:
+            return self.get_response(request)
+        home = handed_over_to(request)
+        logout(request)
+        if home and request.path.startswith(home):
+            return self.get_response(request)
+        return to_sign_in(request, why="long")
 
 
 class IdleSignOut:
@@ -80,7 +111,9 @@ class IdleSignOut:
             if last is not None and now - last > settings.CADENCE_IDLE_MINUTES * 60:
                 logout(request)
                 return to_sign_in(request, why="idle")
-            if last is None or (now - last > MARK_EVERY_S and not is_background(request)):
+            # A mark that lies ahead was made before the clock was put back: left there, nobody would be signed out.
+            is_ahead = last is not None and last > now + MARK_EVERY_S
+            if last is None or is_ahead or (now - last > MARK_EVERY_S and not is_background(request)):
                 _touch(key, now)
             return _never_kept(self.get_response(request))
         return self.get_response(request)
@@ -93,17 +126,18 @@ def _never_kept(answer: HttpResponseBase) -> HttpResponseBase:
     return answer
 
 
-def to_sign_in(request: HttpRequest, *, why: Literal["idle", "out"]) -> HttpResponseBase:
+def to_sign_in(request: HttpRequest, *, why: Literal["idle", "out", "long"]) -> HttpResponseBase:
     """The sign-in page, which leads back to where the person was; htmx changes the whole page, not a piece of it.
 
     Args:
-        why: "idle" after a quiet while; "out" when they had signed out meanwhile, in another tab for example.
+        why: "idle" after a quiet while; "long" after the longest time that a session lasts; "out" when they had signed
+            out meanwhile, in another tab for example.
     """
-    target = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': _came_from(request), why: 1})}"
+    target = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': came_from(request), why: 1})}"
     return HttpResponseClientRedirect(target) if details(request) else redirect(target)
 
 
-def _came_from(request: HttpRequest) -> str:
+def came_from(request: HttpRequest) -> str:
     """The page to come back to: this one, or for an action and a fragment the page that they were on."""
     if request.method == "GET" and not details(request):
         return request.get_full_path()

@@ -32,7 +32,7 @@ OPEN_TABLES = frozenset(
     | {"patients.messagerule", "patients.messagetext"}
     | {"patients.intakesettings", "patients.priceitem", "patients.consenttext"}
     | {"courses.infusiondaysettings", "courses.followupsettings", "courses.druglot"}
-    | {"courses.reportmail"}
+    | {"courses.reportmail", "patients.privacysettings", "patients.retentionterm"}
     | {"courses.ruleoverride", "courses.protocol", "courses.protocolversion", "courses.protocolstep"}
 )
 """Tables outside the place whose content every reader of the history may see. What is not named here is clinical: only

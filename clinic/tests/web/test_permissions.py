@@ -52,7 +52,7 @@ MANAGER = {
     Can.VIEW_COURSE,  # [plan a series: view]
     *{Can.EDIT_SETUP, Can.EDIT_PROTOCOL},  # [staff, chairs, hours, protocols, message texts: edit]
     Can.EDIT_MESSAGE_RULES,  # [the same row: message texts]
-    Can.VIEW_AUDIT,  # [audit trail: view]
+    *{Can.VIEW_AUDIT, Can.VIEW_OPENINGS},  # [audit trail: view], and which records were opened with a reason
 }
 TABLE = {Role.FRONT_DESK: DESK, Role.NURSE: NURSE, Role.CLINICIAN: CLINICIAN, Role.MANAGER: MANAGER}
 
@@ -85,6 +85,9 @@ DECIDED_HERE = {
     # issue 7: "managers and clinicians see ... whether patients respond"; chairs and people: who plans them
     **dict.fromkeys((Can.VIEW_OUTCOME_REPORTS, Can.TAKE_REPORT_DATA), frozenset({Role.CLINICIAN, Role.MANAGER})),
     Can.VIEW_OPERATION_REPORTS: {Role.FRONT_DESK, Role.MANAGER},
+    # issue 8: what leaves holds every clinical word; an erasure is proposed by one of them and confirmed by the other
+    **dict.fromkeys((Can.EXPORT_PATIENT, Can.ERASE_PATIENT), frozenset({Role.CLINICIAN})),
+    Can.EDIT_RETENTION: {Role.MANAGER},
     Can.VIEW_OPERATION: {Role.MANAGER},  # queues and failures of the machinery: [audit trail: manager]
 }
 """Capabilities about which the table of design.md says nothing."""
@@ -102,6 +105,7 @@ def test_several_roles_may_do_what_any_of_them_may_and_no_role_may_do_nothing() 
         set(DECIDED_HERE)
         - {Can.EDIT_INTAKE_SETTINGS, Can.EDIT_DAY_SETTINGS, Can.EDIT_FOLLOW_UP, Can.VIEW_OPERATION}
         - {Can.VIEW_OUTCOME_REPORTS, Can.TAKE_REPORT_DATA}
+        - {Can.EXPORT_PATIENT, Can.ERASE_PATIENT, Can.EDIT_RETENTION}
     )
     assert not any(allowed([], capability) for capability in Can)
 

@@ -13,10 +13,12 @@ from clinic.models import (
     AccessLog,
     Booking,
     Location,
+    OpeningReason,
     Resource,
     User,
 )
 from clinic.pure.roles import Role
+from clinic.services.openings import open_record
 from clinic.tests.factories import (
     Clinic,
     make_absence,
@@ -51,11 +53,24 @@ def fill(clinic: Clinic, count: int) -> None:
         make_closure(clinic.location, later + timedelta(days=n))
         make_absence(clinic.nurse, later + timedelta(days=n))
         visit(clinic.location, later + timedelta(days=n), 9, person=clinic.nurse)
-        AccessLog.objects.create(at=NOW, user=nurse, subject=make_patient().resource, page="Patient record", path="/p/")
+        subject = make_patient().resource
+        AccessLog.objects.create(at=NOW, user=nurse, subject=subject, page="Patient record", path="/p/")
+        open_record(
+            by=nurse,
+            subject_id=subject.pk,
+            location_id=place.pk,
+            kind=OpeningReason.EMERGENCY,
+            reason="Fainted in the street",
+            path="/p/",
+            now=NOW,
+        )
 
 
 PAGES: dict[str, Callable[[Clinic], str]] = {
     "set-up": lambda _: url("index"),
+    "own locations by role": lambda _: url("own_locations"),
+    "openings": lambda _: url("openings"),
+    "first steps": lambda _: url("welcome"),
     "second factor by role": lambda _: url("second_factor"),
     "locations": lambda _: url("locations"),
     "location": lambda c: url("location", c.location.pk),
@@ -119,6 +134,8 @@ def test_every_set_up_page_that_shows_something_is_in_the_list_above(clinic) -> 
         "closure_delete",
     }
     acts |= {"station_move", "station_retire", "station_restore", "staff_add", "location_add", "station_add", "closure"}
+    acts |= {"welcome_next", "welcome_later", "welcome_step", "end_sessions", "forget_second_factor"}
+    acts |= {"open_record", "close_record", "look_at"}
     acts |= {"operation", "caught"}  # looked at and counted in test_operation_pages
     named = {address.name for address in every_address() if address.name.startswith("setup:")}
     from django.urls import resolve  # noqa: PLC0415
@@ -146,8 +163,8 @@ def test_a_clinic_with_nothing_in_it_opens_and_says_what_to_do_next(name, client
     client.force_login(make_user(Role.MANAGER))
     answer = client.get(url(name))
     assert answer.status_code == 200
-    if name in {"index", "locations"}:
-        assert "Add a location" in words(answer)
+    said = {"index": "Start with the first steps", "locations": "Add a location"}.get(name, "")
+    assert said in words(answer)
 
 
 def test_a_person_s_page_opens_in_an_empty_clinic(client) -> None:
