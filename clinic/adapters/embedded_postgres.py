@@ -111,7 +111,7 @@ def _make_database(sockets: Path) -> None:
 
 def _run(program: str, *arguments: str) -> None:
     """`program` of the wheel has run, as the server's account when we are root (PostgreSQL refuses to be root)."""
-    binary = _binaries() / program
+    binary = binaries() / program
     data = Path(arguments[arguments.index("-D") + 1])
     account = None
     if os.getuid() == 0:
@@ -145,7 +145,8 @@ def _run(program: str, *arguments: str) -> None:
         )
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of the wheel's programs. Raises: EmbeddedError."""
     utils = _wheel()
     return Path(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION])
 

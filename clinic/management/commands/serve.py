@@ -77,11 +77,11 @@ def programs(port: int) -> list[Program]:
     """
     python = [sys.executable, "-m"]
     quiet = [sys.executable, "-W", "ignore::UserWarning", "-m", "celery", "--quiet", "-A", "clinic.celery"]
-    web = ["gunicorn", "clinic.wsgi", "--bind", f"{HOST}:{port}", "--workers", "2", "--threads", "4", "--log-level"]
+    web = ["gunicorn", "-c", "python:clinic.gunicorn", "clinic.wsgi", "--bind", f"{HOST}:{port}"]
     # On one machine they have nothing to tell each other.
     alone = ["-l", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     return [
-        Program("web", [*python, *web, "warning"]),
+        Program("web", [*python, *web]),
         Program("worker", [*quiet, "worker", "-n", "worker@%h", "-Q", "default,slow", "-c", "2", *alone]),
         Program("messages", [*quiet, "worker", "-n", "messages@%h", "-Q", "messages", "-c", "1", *alone]),
         Program("beat", [*quiet, "beat", "-l", "WARNING"]),
@@ -100,13 +100,12 @@ def answers(port: int) -> bool:
     """Whether the web server answers requests; it accepts connections well before that."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
-        connection.request("GET", "/")
-        connection.getresponse().read()
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
     except OSError:
         return False
     finally:
         connection.close()
-    return True
 
 
 class Log(io.TextIOBase):
