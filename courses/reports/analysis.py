@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -82,40 +83,49 @@ def extent_of(filters: Filters) -> Extent:
     return Extent(counted["courses"], counted["patients"], kinds.aggregate(sum=Sum("many"))["sum"] or 0)
 
 
-def rows_of(filters: Filters) -> Iterator[tuple[Cell, ...]]:
-    """A row for each course, read as they are asked for, in an order that says nothing of when they were."""
-    names = names_of(filters)
+def rows_of(filters: Filters, *, secret: str = "") -> Iterator[tuple[Cell, ...]]:
+    """A row for each course, read as they are asked for, in an order that says nothing of when they were.
+
+    Args:
+        secret: of this file alone; drawn anew where none is given, and kept nowhere.
+    """
+    secret = secret or secrets.token_hex(32)
+    names = names_of(filters, secret=secret)
     rows = _aged(results(filters)).annotate(**{f"of_{name}": way for name, way in NAMED.items()})
     known = rows.values(*FIELDS, "age", "course_id", "patient_id", "prescriber_id", *(f"of_{name}" for name in NAMED))
     shuffled = known.order_by(Func(F("course_id"), function="hashint8"), "course_id")
     for row in shuffled.iterator(chunk_size=CHUNK):
-        yield row_of(_facts(row), names)
+        yield row_of(_facts(row, secret), names)
 
 
-def names_of(filters: Filters) -> dict[str, frozenset[str]]:
+def names_of(filters: Filters, *, secret: str) -> dict[str, frozenset[str]]:
     """For each fact of which rare values are pooled, those that may be named. A query for each."""
-    return {name: kept(_counts(filters, name)) for name in POOLED_FACTS}
+    return {name: kept(_counts(filters, name, secret)) for name in POOLED_FACTS}
 
 
-def key_of(kind: str, pk: int) -> str:
-    """What stands for a course, patient or person in every file of this installation, and leads back to none."""
+def key_of(kind: str, pk: int, secret: str) -> str:
+    """What stands for a course, patient or person in one file, and leads back to none.
+
+    Args:
+        secret: of that file: in another one the same thing has another key.
+    """
     letter, purpose = KEYS[kind]
-    mac = salted_hmac(f"{SALT}.{purpose}", str(pk), algorithm="sha256").digest()[:KEY_BYTES]
+    mac = salted_hmac(f"{SALT}.{purpose}.{secret}", str(pk), algorithm="sha256").digest()[:KEY_BYTES]
     return f"{letter}_{base64.b32encode(mac).decode().lower()}"
 
 
-def _counts(filters: Filters, name: str) -> dict[str, int]:
+def _counts(filters: Filters, name: str, secret: str) -> dict[str, int]:
     rows = results(filters).order_by().annotate(named=NAMED.get(name, F(name))).values_list("named")
     counted = rows.annotate(n=Count("patient", distinct=True))
-    return {_said(name, value): many for value, many in counted}
+    return {_said(name, value, secret): many for value, many in counted}
 
 
-def _said(name: str, value: Any) -> str:  # noqa: ANN401 (a cell of the database)
-    return key_of(name, value) if name in KEYS else str(value)
+def _said(name: str, value: Any, secret: str) -> str:  # noqa: ANN401 (a cell of the database)
+    return key_of(name, value, secret) if name in KEYS else str(value)
 
 
-def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
-    keys = {name: key_of(name, row[f"{purpose}_id"]) for name, (_, purpose) in KEYS.items()}
+def _facts(row: Mapping[str, Any], secret: str) -> dict[str, Any]:
+    keys = {name: key_of(name, row[f"{purpose}_id"], secret) for name, (_, purpose) in KEYS.items()}
     named = {name: row[f"of_{name}"] for name in NAMED if name not in KEYS}
     return {**row, **named, **keys}
 

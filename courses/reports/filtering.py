@@ -69,6 +69,11 @@ class Choices:
     """Name of a filter -> what is there to choose: value in the address, words."""
 
     of: Mapping[str, tuple[tuple[str, str], ...]]
+    has_any_location: bool = True
+
+    def any_of(self, name: str) -> list[tuple[str, str]]:
+        """The choice of any, where somebody has it: who works at some locations only looks at one of them at a time."""
+        return [("", "Any")] if name != "location" or self.has_any_location else []
 
     def name_of(self, name: str, value: int) -> str:
         """What is chosen in words; a row that is no longer there is said to be so."""

@@ -20,7 +20,8 @@ from courses.pure.reports.use import NOTHING, Minutes, Use, Work
 from courses.reports.reading import Row
 
 # Chairs and people by what they are; a nurse's moments of full attention lie within the hours that she watches anyway.
-# The minutes of a location come as one text, which numpy reads five times as fast as a row for each.
+# The minutes of a location come as one text, which numpy reads five times as fast as a row for each; what begins and
+# ends together is counted by the database, so that the text is a third as long.
 BOOKABLE = """
 bookable AS MATERIALIZED (
     SELECT r.id, CASE WHEN r.kind = 'chair' THEN 'chair' WHEN 'nurse' = ANY(u.roles) THEN 'nurse'
@@ -40,17 +41,21 @@ held AS MATERIALIZED (
 )"""
 SHARED = (BOOKABLE, HELD)
 SPANS = """
-    SELECT held.location_id, r.who,
-           string_agg(floor(date_part('epoch', lower(a.span)) / 60)::int || ' ' ||
-                      ceil(date_part('epoch', upper(a.span)) / 60)::int, ' ') AS spans
-    FROM held
-    JOIN clinic_allocation a
-        ON a.booking_id = held.id AND NOT a.released AND a.role IN ('station', 'nurse', 'clinician')
-        -- What lies far from the period is left out before the join, which then holds a tenth of the table.
-        AND lower(a.span) >= (SELECT min(lo) FROM place) - interval '2 days'
-        AND lower(a.span) < (SELECT max(hi) FROM place) + interval '2 days'
-    JOIN bookable r ON r.id = a.resource_id
-    GROUP BY held.location_id, r.who"""
+    SELECT location_id, who,
+           string_agg(floor(date_part('epoch', lower(span)) / 60)::int || ' ' ||
+                      ceil(date_part('epoch', upper(span)) / 60)::int || ' ' || n, ' ') AS spans
+    FROM (
+        SELECT held.location_id, r.who, a.span, count(*) AS n
+        FROM held
+        JOIN clinic_allocation a
+            ON a.booking_id = held.id AND NOT a.released AND a.role IN ('station', 'nurse', 'clinician')
+            -- What lies far from the period is left out before the join, by an index of the table's pages.
+            AND lower(a.span) >= (SELECT min(lo) FROM place) - interval '2 days'
+            AND lower(a.span) < (SELECT max(hi) FROM place) + interval '2 days'
+        JOIN bookable r ON r.id = a.resource_id
+        GROUP BY held.location_id, r.who, a.span
+    ) AS together
+    GROUP BY location_id, who"""
 QUESTIONS = {
     "spans": SPANS,
     "zones": """
@@ -232,9 +237,8 @@ def uses(rows: Mapping[str, list[Row]], filters: Filters, now: datetime) -> dict
 
 
 def _spans(row: Row | None) -> IntArray:
-    """Rows (start, end, 1)."""
-    spans = np.fromstring(row["spans"] if row else "", dtype=np.int64, sep=" ").reshape(-1, 2)
-    return np.column_stack([spans, np.ones(len(spans), dtype=np.int64)])
+    """Rows (start, end, how many)."""
+    return np.fromstring(row["spans"] if row else "", dtype=np.int64, sep=" ").reshape(-1, 3)
 
 
 # -- as it is shown ----------------------------------------------------------------------------------------------------

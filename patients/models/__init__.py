@@ -38,6 +38,16 @@ from patients.models.messages import (
     MessageText,
 )
 from patients.models.observations import PregnancyResult, PregnancyTest, VitalSigns
+from patients.models.privacy import (
+    DisclosureConsent,
+    DisclosureTaken,
+    Erasure,
+    ErasureProposal,
+    LegalHold,
+    PartTwoMark,
+    PrivacySettings,
+    RetentionTerm,
+)
 from patients.models.registry import ExternalId, Patient, PatientStatus, Phone, Sex
 from patients.models.requests import (
     CloseReason,
@@ -74,7 +84,11 @@ __all__ = [
     "DangerAnswer",
     "DateOrder",
     "DecisionOutcome",
+    "DisclosureConsent",
+    "DisclosureTaken",
     "DuplicateChoice",
+    "Erasure",
+    "ErasureProposal",
     "ExternalId",
     "ImportRefusal",
     "ImportRun",
@@ -82,6 +96,7 @@ __all__ = [
     "ImportState",
     "IncomingMessage",
     "IntakeSettings",
+    "LegalHold",
     "LinkKind",
     "Meaning",
     "MeasureLink",
@@ -94,6 +109,7 @@ __all__ = [
     "MessageStep",
     "MessageText",
     "PartOfDay",
+    "PartTwoMark",
     "Patient",
     "PatientStatus",
     "Phone",
@@ -102,11 +118,13 @@ __all__ = [
     "PreviousTreatment",
     "PriceItem",
     "PriceKind",
+    "PrivacySettings",
     "Problem",
     "RefusalKind",
     "RequestContact",
     "RequestSource",
     "RequestStatus",
+    "RetentionTerm",
     "ScreeningAnswer",
     "ScreeningDecision",
     "Sex",

@@ -97,6 +97,10 @@ class Patient(models.Model):
 
     objects = PatientQuerySet.as_manager()
 
+    elsewhere: str = ""
+    """Where this patient belongs when the reader does not reach them: then a list shows who it is and where, and no
+    more. Set by ``patients.services.reach.mark_reach``, not kept."""
+
     if TYPE_CHECKING:
         phones: models.QuerySet[Phone]
         allergies: models.QuerySet[Allergy]

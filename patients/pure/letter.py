@@ -63,6 +63,7 @@ class Letter:
     is_draft: bool
     signature: str
     blocks: tuple[Block, ...] = field(default=())
+    notice: str = ""  # of 42 CFR Part 2, where it protects the record
 
     def as_data(self) -> dict[str, Any]:
         """Plain lists and texts, for the template of the PDF."""

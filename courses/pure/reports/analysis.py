@@ -10,10 +10,11 @@ from courses.pure.reports.contents import LEAST, Cell
 POOLED_FACTS = ("location", "protocol", "prescriber_key", "indication", "sex", "status", "measure", "censored_by")
 """Facts of which rare values are "other"."""
 REMAINS = (
-    "What remains: a person who knows of a patient the year, age band, sex, condition and place of treatment may find "
-    "the row where few share them, and exact scores, doses and days make every row its own. The keys are the same in "
-    "every file, so two files can be laid beside each other. This is de-identified data of a clinic and not anonymous "
-    "data: keep it where patients’ data is kept, and give it to nobody without an agreement."
+    "What remains: a person who knows of a patient the year, age band, sex, condition and place of treatment may "
+    "find the row where few share them, and exact scores, doses and days make every row its own. The keys are "
+    "drawn anew for every file, so two files cannot be laid beside each other by them. This is de-identified data"
+    " of a clinic and not anonymous data: keep it where patients’ data is kept, and give it to nobody without an "
+    "agreement."
 )
 
 

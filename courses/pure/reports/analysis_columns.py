@@ -73,23 +73,23 @@ ENDS = _names(End)
 WHO = (
     Variable(
         "course_key",
-        "Which course this row is. The same course has the same key in every file of this clinic.",
+        "Which course this row is. In another file the same course has another key.",
         "c_ and 16 letters or digits",
-        "HMAC-SHA256 of the course with a secret that only this installation has",
+        "HMAC-SHA256 of the course with a secret drawn for this file and kept nowhere",
         _field("course_key"),
     ),
     Variable(
         "patient_key",
         "Which courses are of one patient. Not the number on any record.",
         "p_ and 16 letters or digits",
-        "HMAC-SHA256 of the patient with a secret that only this installation has",
+        "HMAC-SHA256 of the patient with a secret drawn for this file and kept nowhere",
         _field("patient_key"),
     ),
     Variable(
         "prescriber_key",
         "Which courses had one prescriber.",
         f"u_ and 16 letters or digits; {RARE}",
-        "HMAC-SHA256 of the person with a secret that only this installation has",
+        "HMAC-SHA256 of the person with a secret drawn for this file and kept nowhere",
         _field("prescriber_key"),
     ),
     Variable("location", "Where the course was given.", f"name of the location; {RARE}", "Course", _field("location")),

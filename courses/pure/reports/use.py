@@ -104,11 +104,12 @@ def _instants(work: Work, days: Sequence[date], tz: tzinfo) -> IntArray:
 
 def _counted(spans: IntArray, start: int, size: int) -> IntArray:
     """How many there are at each minute."""
-    change = np.zeros(size + 1, dtype=np.int64)
     rows = spans.reshape(-1, 3)
-    np.add.at(change, np.clip(rows[:, 0] - start, 0, size), rows[:, 2])
-    np.add.at(change, np.clip(rows[:, 1] - start, 0, size), -rows[:, 2])
-    return change[:-1].cumsum()
+    begun, ended = (
+        np.bincount(np.clip(rows[:, column] - start, 0, size), weights=rows[:, 2], minlength=size + 1)
+        for column in (0, 1)
+    )
+    return (begun - ended)[:-1].cumsum().astype(np.int64)
 
 
 def _cells(days: Sequence[date], midnights: IntArray, tz: tzinfo) -> IntArray:
