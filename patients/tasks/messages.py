@@ -13,7 +13,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from patients.models import Message
-from patients.services.messages import planning, sending
+from patients.services.messages import planning, returning, sending
 from patients.services.messages.pace import most_a_minute
 from patients.services.messages.rules import ensure_everywhere
 
@@ -48,7 +48,9 @@ def _said(done: planning.Swept) -> str:
 @shared_task(soft_time_limit=45, time_limit=55)
 def dispatch() -> int:
     """Every minute: batches for what is due, as many as may leave in this minute; returns how many."""
-    due = Message.objects.due(timezone.now()).order_by()[: most_a_minute()].count()
+    now = timezone.now()
+    returning.probe(now=now)
+    due = Message.objects.due(now).order_by()[: most_a_minute()].count()
     batches = -(-due // sending.BATCH)
     for _ in range(batches):
         send_batch.apply_async(expires=EXPIRES_S)
@@ -57,9 +59,15 @@ def dispatch() -> int:
 
 @shared_task(soft_time_limit=4 * 60, time_limit=5 * 60)
 def send_batch() -> int:
-    """One batch of due messages was claimed and sent; returns how many left."""
+    """One batch of due messages was claimed and sent; returns how many left.
+
+    Where the provider was away and takes messages again, what it could not take is due again.
+    """
     now = timezone.now()
-    return sending.send_claimed(sending.claim_due(now=now), now=now).sent
+    claimed = sending.claim_due(now=now)
+    sent = sending.send_claimed(claimed, now=now).sent
+    returning.take_up(claimed, now=now)
+    return sent
 
 
 @shared_task(soft_time_limit=45, time_limit=55)

@@ -206,10 +206,10 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def sms_provider(*, port: int = 0) -> Iterator[SmsStandIn]:
+def sms_provider(*, port: int = 0, host: str = "127.0.0.1") -> Iterator[SmsStandIn]:
     """A provider of text messages at ``.url`` on this machine, in threads of this process."""
     stand_in = SmsStandIn()
-    with _serving(type("Handler", (_Handler,), {"stand_in": stand_in}), port=port) as stand_in.url:
+    with _serving(type("Handler", (_Handler,), {"stand_in": stand_in}), port=port, host=host) as stand_in.url:
         try:
             yield stand_in
         finally:
@@ -217,13 +217,13 @@ def sms_provider(*, port: int = 0) -> Iterator[SmsStandIn]:
 
 
 @contextmanager
-def _serving(handler: type[BaseHTTPRequestHandler], *, port: int) -> Iterator[str]:
+def _serving(handler: type[BaseHTTPRequestHandler], *, port: int, host: str = "127.0.0.1") -> Iterator[str]:
     """Its address."""
-    server = _Server(("127.0.0.1", port), handler)
+    server = _Server((host, port), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http://{host}:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()
@@ -348,10 +348,10 @@ class _MailApiHandler(_Handler):
 
 
 @contextmanager
-def mail_api() -> Iterator[MailApiStandIn]:
+def mail_api(*, port: int = 0) -> Iterator[MailApiStandIn]:
     """Resend's interface at ``.url`` on this machine (its name for ANYMAIL: RESEND_API_URL)."""
     api = MailApiStandIn()
-    with _serving(type("Handler", (_MailApiHandler,), {"api": api}), port=0) as api.url:
+    with _serving(type("Handler", (_MailApiHandler,), {"api": api}), port=port) as api.url:
         yield api
 
 

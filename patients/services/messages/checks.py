@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from django.db import connection, transaction
 from django.db.models import Q
 
-from clinic.models import BookingStatus
+from clinic.models import BookingStatus, Restoration
 from patients.models import Message, MessageEvent, MessageState, PatientStatus
 from patients.models.messages import GONE_OUT
 from patients.pure.messages.timing import day_of, is_quiet, out_of_quiet_hours
@@ -41,6 +41,10 @@ ANOTHER_TODAY = "Another one of this kind went out today."
 SECOND_CHANGE = "A second notice on the same day: please call."
 OTHER_GOES_FIRST = "Waits for another message of this kind to the same person."
 MERGED = "The record was merged into another one."
+RESTORED = (
+    "These records were restored from a backup on {at}, and this may have gone out before: look at what the provider "
+    "sent, or ask. Then try again, or leave it."
+)
 ODD = "This kind of message could not be checked; an error is in the log."
 
 
@@ -57,10 +61,10 @@ class Verdict:
 def verdicts(messages: Sequence[Message], addresses: Mapping[int, Address], *, now: datetime) -> dict[int, Verdict]:
     """Message id -> why it does not go out now; those without a verdict may.
 
-    Call it in the transaction of ``lock_people``. One query, and those of the kinds among the messages.
+    Call it in the transaction of ``lock_people``. Two queries, and those of the kinds among the messages.
     """
     found: dict[int, Verdict] = {}
-    for ask in (_by_itself, _by_kind):
+    for ask in (_by_itself, _by_restoration, _by_kind):
         rest = [one for one in messages if one.pk not in found]
         found |= ask(rest, now=now)
     rest = [one for one in messages if one.pk not in found]
@@ -108,6 +112,22 @@ def _rule(one: Message) -> Verdict | None:
         return None if one.rule.is_on else Verdict(MessageState.WITHDRAWN, RULE_OFF)
     is_written = one.created_by_id is not None and one.text
     return None if is_written else Verdict(MessageState.WITHDRAWN, RULE_GONE)
+
+
+# --- records that came out of a backup --------------------------------------------------------------------------------
+def _by_restoration(messages: Sequence[Message], *, now: datetime) -> dict[int, Verdict]:  # noqa: ARG001 (as the others)
+    """What was due before the restore may have gone out after the backup: a person decides.
+
+    Also what a sweep plans after the restore for a time before it; not what somebody does anew after it.
+    """
+    last = Restoration.objects.filter(messages_held_until__isnull=False).first()
+    if last is None or last.messages_held_until is None:
+        return {}
+    until = last.messages_held_until
+    held = [one for one in messages if one.due_at <= until and not one.facts.get(BY_HAND)]
+    held = [one for one in held if one.created_at <= last.at or _kind(one.event).find]
+    said = {one.pk: RESTORED.format(at=f"{one.location.local(last.at):%-d %b, %H:%M}") for one in held}
+    return {pk: Verdict(MessageState.FAILED, why) for pk, why in said.items()}
 
 
 # --- what its kind knows ----------------------------------------------------------------------------------------------

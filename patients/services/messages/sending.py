@@ -34,6 +34,7 @@ from patients.services.messages.delivering import Outcome, Ready, again_after, d
 from patients.services.messages.pace import give_back, granted
 from patients.services.messages.planning import BY_HAND, SEND_SOON
 from patients.services.messages.rendering import NoTextError, language_of, render
+from patients.services.messages.returning import noted
 
 logger = logging.getLogger(__name__)
 
@@ -242,6 +243,9 @@ def _settle(outcomes: Sequence[Outcome], claim: UUID | None, now: datetime) -> N
             one.error = outcome.waits_for
     with transaction.atomic():
         _finish([outcome.ready.message for outcome in outcomes], now, claim=claim)
+        for outcome in outcomes:
+            if outcome.ready.message.state == MessageState.FAILED:
+                outcome.ready.message.save(update_fields=["facts"])
 
 
 def _after_error(one: Message, error: ProviderError, now: datetime, *, may_repeat: bool) -> None:
@@ -250,6 +254,7 @@ def _after_error(one: Message, error: ProviderError, now: datetime, *, may_repea
     surely_not = isinstance(error, TryLaterError)
     may_be_asked = surely_not or (may_repeat and isinstance(error, UnknownOutcomeError))
     wait = again_after(one.attempts, error) if may_be_asked else None
+    one.facts = noted(one.facts, is_not_taken=surely_not)
     if wait is None:
         one.state = MessageState.FAILED
     elif now + wait >= one.useful_until:
@@ -351,6 +356,7 @@ def hold_back(message: Message, *, reason: str, by: User, now: datetime) -> Mess
 
 def _due_now(one: Message, said: str, by: User, now: datetime) -> None:
     one.state, one.state_at, one.due_at, one.attempts, one.error = MessageState.PLANNED, now, now, 0, ""
+    one.facts = noted(one.facts, is_not_taken=False)
     one.save(update_fields=["state", "state_at", "due_at", "useful_until", "facts", "attempts", "error"])
     MessageStep.objects.create(message=one, at=now, state=one.state, text=said, by=by)
     enqueue_if_possible(SEND_SOON)

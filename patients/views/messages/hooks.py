@@ -33,7 +33,8 @@ LARGEST = 16_384
 LARGEST_BATCH = 1_048_576
 """Bytes. Providers of e-mail tell of many messages at once."""
 FORGERIES = "30/10m"
-"""So many wrong signatures from one address, then it is not looked at for a while."""
+"""So many refused calls from one address, then it is not looked at for a while."""
+REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 GROUP = "provider hooks"
 TRACKING = {
     "brevo": "Brevo",
@@ -68,7 +69,7 @@ def from_provider(*, largest: int) -> Callable[[View], View]:
             if is_over_limit(request, group=GROUP, rate=FORGERIES, key=who):
                 return HttpResponse(status=HTTPStatus.TOO_MANY_REQUESTS)
             answer = view(request, **kwargs)
-            if answer.status_code == HTTPStatus.FORBIDDEN:
+            if answer.status_code in REFUSED:
                 over_limit(request, group=GROUP, rate=FORGERIES, key=who)
             return answer
 

@@ -23,6 +23,7 @@ from patients.services.languages import ENGLISH, languages
 from patients.services.messages.previews import Preview, example_due, preview
 from patients.services.messages.rules import FIELDS, RuleData, Words, data_of, problems_of_rule
 from patients.services.messages.wording import sms_size
+from patients.services.reach import mark_reach
 from patients.services.search import Hit, search_patients
 
 SHOWN = 6
@@ -136,4 +137,5 @@ def _found(request: HttpRequest) -> dict[str, Any]:
     text = request.GET.get("q", "").strip()[:80]
     today = timezone.now().date()  # of UTC, as in the palette: it only bounds birth dates
     hits: list[Hit] = search_patients(text, today=today, limit=SHOWN) if text else []
+    mark_reach([hit.patient for hit in hits], person=staff(request), now=timezone.now())
     return {"q": text, "hits": hits}

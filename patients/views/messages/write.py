@@ -41,7 +41,9 @@ def _written(request: HttpRequest, head: Head, place: Location) -> HttpResponseB
     usual = next((channel for channel, address in ways.items() if address.channel is channel), Channel.PHONE)
     if head.patient.preferred_channel in ways and not ways[Channel(head.patient.preferred_channel)].is_call:
         usual = Channel(head.patient.preferred_channel)
-    form = WriteForm(request.POST or None, initial={"channel": usual.value, "token": uuid4().hex})
+    form = WriteForm(
+        request.POST if request.method == "POST" else None, initial={"channel": usual.value, "token": uuid4().hex}
+    )
     draft = _draft(form, usual)
     shown = show(draft, patient=head.patient, location=place, address=ways[draft.channel], now=head.moment.now)
     status = 200
