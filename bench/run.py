@@ -1,10 +1,14 @@
 """`make bench`: builds the data set in a database of its own, measures, prints a table, writes var/bench/….json.
 
-make bench                           100,000 patients and 100,000 bookings
-make bench ARGS=--full               100,000 patients and 1,000,000 bookings
-make bench ARGS="--courses --only following"    20,000 courses with scores, consents, decisions and plans
+make bench                                    100,000 patients, 1,000,000 bookings, 20,000 courses over five years
+make bench ARGS="--scale 27000 --years 1"     as many visits a day, one year of history
 make bench ARGS="--small --only booking,contention"
-make bench ARGS=--keep               keeps the database, and a later --keep of the same size uses it again
+make bench ARGS="--keep --report"             keeps the database, and a later --keep of the same size uses it again
+make bench ARGS="--keep --flat"               the pages with five years of history beside those with one
+make bench ARGS="--only races"                10,000 races of two connections (bench/races has its own options)
+make bench ARGS="--only load"                 fifty people at once (so has bench/load)
+
+Ends with an error where something needs more than its twelve statements, or answered wrongly.
 """
 
 from __future__ import annotations
@@ -12,7 +16,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import logging
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -26,10 +32,13 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings")
 
 if TYPE_CHECKING:
-    from bench.dataset import Data, Scale
+    from bench.dataset import Data
     from bench.harness import Figure
+    from courses.services.demo.scale.size import Size
 
 READY: list[bool] = []
+PROGRAMS = ("races", "load")
+"""Measured by programs of their own, on data of their own."""
 MEASURES = (
     "freetime",
     "planning",
@@ -52,6 +61,8 @@ ELSEWHERE = (
 
 def main() -> None:
     """Everything that was asked for has been measured."""
+    if len(sys.argv) > 2 and sys.argv[1] == "--only" and sys.argv[2] in PROGRAMS:
+        sys.exit(subprocess.call([sys.executable, "-m", f"bench.{sys.argv[2]}", *sys.argv[3:]], cwd=ROOT))
     options = _options()
     import django  # noqa: PLC0415 (the settings module is named above)
 
@@ -61,18 +72,17 @@ def main() -> None:
     from clinic.adapters import embedded  # noqa: PLC0415
 
     settings.DEBUG = False  # or every query would be kept
+    logging.getLogger("clinic.access").setLevel(logging.WARNING)  # a line for each page would hide the table
     with embedded.running(settings.EMBEDDED, postgres=settings.EMBEDDED_POSTGRES, redis=settings.EMBEDDED_REDIS):
         _run(options)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument(
-        "--small", action="store_true", help="5,000 patients and 40,000 bookings: to try the bench itself"
-    )
-    size.add_argument("--courses", action="store_true", help="20,000 courses with all that they are followed by")
-    size.add_argument("--full", action="store_true", help="1,000,000 bookings; building takes some minutes")
+    parser.add_argument("--scale", type=int, default=100_000, help="patients; ten bookings for each (100000)")
+    parser.add_argument("--years", type=int, default=5, help="of history (5)")
+    parser.add_argument("--small", action="store_true", help="5,000 patients in one year: to try the bench itself")
+    parser.add_argument("--flat", action="store_true", help="only the pages, also with one year, and how they compare")
     parser.add_argument("--only", default="", help=f"comma separated: {', '.join(MEASURES)}")
     parser.add_argument("--keep", action="store_true", help="keep the database, or use the one that was kept")
     parser.add_argument("--report", action="store_true", help="put the figures into docs/performance.md as well")
@@ -81,23 +91,34 @@ def _options() -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from bench import dataset, machine  # noqa: PLC0415 (need Django to be set up)
+    from courses.services.demo.scale.size import Size  # noqa: PLC0415 (needs Django to be set up)
 
-    name, scale = (
-        ("full", dataset.FULL)
-        if options.full
-        else ("courses", dataset.COURSES)
-        if options.courses
-        else ("small", dataset.SMALL)
-        if options.small
-        else ("usual", dataset.USUAL)
-    )
+    size = Size(5_000, 1) if options.small else Size(options.scale, options.years)
     wanted = [one for one in options.only.split(",") if one] or list(MEASURES)
     unknown = set(wanted) - set(MEASURES)
     if unknown:
         sys.exit(f"There is no measure {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}.")
-    with _database(f"cadence_bench_{name}", keep=options.keep) as is_new:
-        data = _data(scale, is_new=is_new)
+    if options.flat:
+        from bench import flat  # noqa: PLC0415
+
+        flat.compare(lambda one: measured_of(one, ["pages"], keep=options.keep), size)
+        return
+    plain = measured_of(size, wanted, keep=options.keep)
+    print(f"\n{ELSEWHERE}")
+    _write(options.json, plain)
+    if options.report:
+        from bench import report  # noqa: PLC0415
+
+        report.put(plain, ROOT / "docs" / "performance.md")
+    refuse_what_breaks_the_ledger(plain)
+
+
+def measured_of(size: Size, wanted: list[str], *, keep: bool) -> dict[str, Any]:
+    """These measures on a data set of this size, as plain values."""
+    from bench import machine  # noqa: PLC0415 (needs Django to be set up)
+
+    with _database(f"cadence_bench_{size.patients}_{size.years}", keep=keep) as is_new:
+        data = _data(size, is_new=is_new)
         facts: dict[str, Any] = {
             "machine": machine.describe(),
             "data": data.described(),
@@ -112,15 +133,22 @@ def _run(options: argparse.Namespace) -> None:
                 title, figures = _measure(one, data)
                 measured[one] = {"title": title, "load_before": load, "figures": figures}
         finally:
-            if options.keep:
+            if keep:
                 _forget_bookings_after(last)
-    print(f"\n{ELSEWHERE}")
-    plain = {**facts, "elsewhere": ELSEWHERE, "measured": _plain(measured)}
-    _write(options.json, plain)
-    if options.report:
-        from bench import report  # noqa: PLC0415
+    return {**facts, "elsewhere": ELSEWHERE, "measured": _plain(measured)}
 
-        report.put(plain, ROOT / "docs" / "performance.md")
+
+def refuse_what_breaks_the_ledger(plain: dict[str, Any]) -> None:
+    """The query ledger holds on this data, too: SystemExit names what needs more statements, or answers wrongly."""
+    figures = [one for part in plain["measured"].values() for one in part["figures"]]
+    over = [
+        f"{one['name']}: {one['queries']} statements, at most {one['bar_queries']} are allowed"
+        for one in figures
+        if one["bar_queries"] is not None and (one["queries"] or 0) > one["bar_queries"]
+    ]
+    wrong = [f"{one['name']}: {one['result'] or 'wrong result'}" for one in figures if not one["is_right"]]
+    if over or wrong:
+        sys.exit("\n".join(["", *over, *wrong]))
 
 
 def _measure(name: str, data: Data) -> tuple[str, list[Figure]]:
@@ -163,7 +191,7 @@ def _heading(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _data(scale: Scale, *, is_new: bool) -> Data:
+def _data(size: Size, *, is_new: bool) -> Data:
     from django.core.management import call_command  # noqa: PLC0415
 
     from bench import dataset  # noqa: PLC0415
@@ -171,10 +199,10 @@ def _data(scale: Scale, *, is_new: bool) -> Data:
     if not is_new:
         print("Using the data set that was kept.")
         READY.append(True)
-        return dataset.find(scale)
+        return dataset.find(size)
     begun = time.monotonic()
     call_command("migrate", verbosity=0)
-    data = dataset.build(scale, lambda what: print(f"{time.monotonic() - begun:6.0f} s  {what}", flush=True))
+    data = dataset.build(size, lambda what: print(what, flush=True))
     READY.append(True)
     print(f"{time.monotonic() - begun:6.0f} s  ready")
     return data

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 
 from django.utils import timezone
 
-from bench.dataset import FIRST_PATIENT_RESOURCE, WEEKS_AHEAD, Data
+from bench.dataset import FIRST_RESOURCE, WEEKS_AHEAD, Data
 from bench.harness import Figure, queries_of, timed
 from clinic.models import AllocationRole, BookingKind, BookingStatus, Resource, User
 from clinic.models.bookings import ATTENTION_LANE
@@ -18,7 +18,7 @@ TITLE = "Booking"
 
 
 class Asker:
-    """Requests for infusions at "Bench 1" beyond the weeks that are filled, so that each finds its place."""
+    """Requests for infusions at the measured location, beyond the weeks that are filled: each finds its place."""
 
     def __init__(self, data: Data) -> None:
         self.data = data
@@ -37,7 +37,7 @@ class Asker:
 
     def infusion(self, start: datetime, *, patient: int, chair: int = 0, nurse: int = 0, clinician: int = 0) -> Wanted:
         """Five allocations, as ``claims_for`` makes them."""
-        who, end = FIRST_PATIENT_RESOURCE + patient, start + timedelta(minutes=135)
+        who, end = FIRST_RESOURCE + patient, start + timedelta(minutes=135)
         leaves, quarter = start + timedelta(minutes=120), start + timedelta(minutes=15)
         claims = (
             Claim(who, AllocationRole.PATIENT, start, leaves),
@@ -56,7 +56,7 @@ class Asker:
 
 def measure(data: Data) -> Iterator[Figure]:
     asker, by, now = Asker(data), data.desk, timezone.now()
-    last = data.scale.patients - 1
+    last = data.size.patients - 1
 
     def one(number: int) -> None:
         book([asker.infusion(asker.start(number, 1, 9), patient=last)], by=by, now=now)

@@ -36,7 +36,7 @@ def _same_slot(data: Data, asker: Asker, race: Any) -> Figure:  # noqa: ANN401 (
     times, winners, strange = [], [], 0
     for number in range(ROUNDS):
         start = asker.start(number, 0, 8)
-        wanted = [asker.infusion(start, patient=person, chair=2, nurse=2, clinician=1) for person in range(WRITERS)]
+        wanted = [asker.infusion(start, patient=1 + person, chair=2, nurse=2, clinician=1) for person in range(WRITERS)]
         took, outcomes = race(
             WRITERS, lambda person, wanted=wanted: book([wanted[person]], by=data.desk, now=timezone.now())
         )
@@ -55,7 +55,7 @@ def _different_slots(data: Data, asker: Asker, race: Any) -> Figure:  # noqa: AN
     for number in range(3):
         slots = [asker.start(number * WRITERS + week, 1, 13) for week in range(WRITERS)]
         wanted = [
-            asker.infusion(slot, patient=person, chair=3, nurse=3, clinician=2) for person, slot in enumerate(slots)
+            asker.infusion(slot, patient=1 + person, chair=3, nurse=3, clinician=2) for person, slot in enumerate(slots)
         ]
         took, outcomes = race(
             WRITERS, lambda person, wanted=wanted: book([wanted[person]], by=data.desk, now=timezone.now())
@@ -74,7 +74,7 @@ def _a_little_later(data: Data, asker: Asker, race: Any) -> Figure:  # noqa: ANN
     times, doubles = [], 0
     for number in range(LATE_ROUNDS):
         start, delay = asker.start(number, 2, 8), 0.040 * number / LATE_ROUNDS
-        wanted = [asker.infusion(start, patient=person, chair=4, nurse=4, clinician=3) for person in range(2)]
+        wanted = [asker.infusion(start, patient=1 + person, chair=4, nurse=4, clinician=3) for person in range(2)]
 
         def work(person: int, wanted: Any = wanted, delay: float = delay) -> Any:  # noqa: ANN401
             clock.sleep(delay * person)

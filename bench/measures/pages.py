@@ -46,7 +46,7 @@ def measure(data: Data) -> Iterator[Figure]:
 def _addresses(data: Data) -> Iterator[tuple[str, str, User]]:
     """(name, address, who asks). An address that does not exist yet is left out."""
     busy = next_weekday(data.today, 1)
-    visit = Booking.objects.filter(location=data.location, span__startswith__date=busy).first()
+    visit = Booking.objects.filter(location=data.location, kind="infusion", span__startswith__date=busy).first()
     patient = Patient.objects.get(resource=visit.subject) if visit else Patient.objects.order_by("pk")[0]
     course = patient.courses.first() if hasattr(patient, "courses") else None
     month = (data.today + timedelta(days=7)).isoformat()
@@ -59,11 +59,11 @@ def _addresses(data: Data) -> Iterator[tuple[str, str, User]]:
         ("patients, searched", "patients:list", [], "?q=mart", desk),
         ("search palette", "patients:quick", [], "?q=okaf", desk),
         ("one patient", "patients:detail", [patient.pk], "", clinician),
-        ("planner", "courses:plan", [Patient.objects.order_by("-pk")[5].pk], "", clinician),
+        ("planner", "courses:plan", [Patient.objects.filter(courses=None).order_by("-pk")[5].pk], "", clinician),
         ("courses", "courses:list", [], "", clinician),
         ("one course", "courses:course", [course.pk if course else 0], "", clinician),
         ("protocols", "courses:protocols", [], "", clinician),
-        ("set-up", "setup:index", [], "", desk),
+        ("set-up", "setup:index", [], "", data.manager),
     ):
         try:
             yield name, reverse(view, args=arguments) + query, user

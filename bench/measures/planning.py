@@ -37,8 +37,8 @@ def settings_for(data: Data, days_from_now: int) -> PlanSettings:
 
 
 def patient(number: int) -> Patient:
-    """Somebody from the far end of the list, who has nothing booked at "Bench 1" soon."""
-    return Patient.objects.order_by("-pk")[number]
+    """Somebody who has no course yet, from the far end of the list."""
+    return Patient.objects.filter(courses=None).order_by("-pk")[number]
 
 
 def measure(data: Data) -> Iterator[Figure]:

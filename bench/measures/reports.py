@@ -10,10 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bench.dataset import Data
-from bench.harness import Figure, Missing, of_times, queries_of, timed
+from bench.harness import Figure, of_times, queries_of, timed
 from bench.measures.asked import page
-from clinic.models import Location, User
-from clinic.pure.roles import Role
+from clinic.models import Location
 from courses.models import CourseResult, Infusion, InfusionStatus
 from courses.services.results import bring_up_to_date, work_out, work_out_all
 from patients.models import Assessment
@@ -24,8 +23,6 @@ EVER = "?period=all"
 
 
 def measure(data: Data) -> Iterator[Figure]:
-    if not data.scale.is_followed:
-        raise Missing("needs the data set of courses: --courses")
     now = timezone.now()
     yield _all_results()
     one = CourseResult.objects.order_by("pk").values_list("patient", flat=True)[0]
@@ -35,8 +32,10 @@ def measure(data: Data) -> Iterator[Figure]:
         lambda _: bring_up_to_date(now),
         queries=queries_of(lambda: bring_up_to_date(now)),
     )
-    manager = User.objects.create(username=f"bench-manager-{int(time.time())}", roles=[Role.MANAGER.value])
-    outcomes, operations = (reverse("reports:page", args=[kind]) for kind in ("outcomes", "operations"))
+    manager = data.manager
+    outcomes, safety, operations = (
+        reverse("reports:page", args=[kind]) for kind in ("outcomes", "safety", "operations")
+    )
     other = Location.objects.exclude(pk=data.location.pk).order_by("pk")[0]
     two = f"&location={data.location.pk}&vs_location={other.pk}"
     for name, address in (
@@ -47,8 +46,11 @@ def measure(data: Data) -> Iterator[Figure]:
             outcomes + EVER + two,
         ),
         ("the list behind the responders", reverse("reports:list", args=["outcomes", "response"]) + EVER),
-        ("safety of the last 3 months", reverse("reports:page", args=["safety"])),
-        ("operations of the last 3 months", operations),
+        ("safety of the last 3 months", safety + "?period=3-months"),
+        ("safety of the last 12 months", safety + "?period=12-months"),
+        ("safety of all five years (every pressure)", safety + EVER),
+        ("operations of the last 3 months", operations + "?period=3-months"),
+        ("operations of the last 12 months", operations + "?period=12-months"),
         ("outcomes as CSV", reverse("reports:file", args=["outcomes", "csv"]) + EVER),
         ("outcomes as XLSX", reverse("reports:file", args=["outcomes", "xlsx"]) + EVER),
     ):

@@ -1,0 +1,1 @@
+"""Fifty people at once: a working day at ten times real speed, against gunicorn as in production."""
