@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 UV := $(PYTHON) -m uv
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url
 
-.PHONY: help start setup tools test check fix lock bench clean
+.PHONY: help start setup tools test check audit fix lock bench faults clean
 
 help: ## What can be made
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
@@ -36,6 +36,9 @@ check: tools ## Linters, types, templates, pending migrations, production settin
 		DATABASE_URL=postgres://nobody@localhost/none REDIS_URL=redis://localhost:6379/0 EMAIL_URL=smtp://localhost:25 \
 		ALLOWED_HOSTS=cadence.example.org CADENCE_BASE_URL=https://cadence.example.org DEBUG=0 $(PYTHON) manage.py check --deploy --fail-level WARNING
 
+audit: tools ## Published weaknesses of what the lock files name (exit status 2: could not be asked)
+	@$(PYTHON) .ci/audit.py
+
 fix: tools ## Let the linters mend what they can
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
@@ -48,6 +51,9 @@ lock: ## Write requirements.txt, .ci/requirements.txt and package-lock.json anew
 
 bench: setup ## Measure (see docs/performance.md)
 	@$(PYTHON) bench/run.py $(ARGS)
+
+faults: tools ## Kill, fill up and cut off servers of its own; nothing may be lost (ARGS="web_killed nodes" for some)
+	@$(PYTHON) -m bench.faults $(ARGS)
 
 clean: ## Remove what was installed and built here; the data in var/ stays
 	rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis var/static var/log
