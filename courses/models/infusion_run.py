@@ -251,14 +251,18 @@ class InstructionsWay(models.TextChoices):
 
 @track()
 class Discharge(Strikeable):
-    """The patient left, with all criteria met at that moment (clinical.md D7), and with whom.
+    """The patient left, with all criteria met at that moment (clinical.md D7), and with whom; or against advice.
 
     ``criteria`` keeps each criterion with its value and where that came from. Undoing the last step strikes it.
+    Only who left against advice may have left alone: that is no discharge by the clinic, but what happened.
     """
 
     record = models.ForeignKey(InfusionRecord, on_delete=models.CASCADE, related_name="discharges")
     criteria = models.JSONField()
-    escort_name = models.CharField(max_length=120)
+    escort_name = models.CharField(max_length=120, blank=True, help_text="Empty: alone, against advice.")
+    against_advice = models.CharField(
+        max_length=300, blank=True, help_text="They left before they should: what they were told, and what they said."
+    )
     instructions = models.TextField()
     instructions_way = models.CharField(max_length=7, choices=InstructionsWay.choices)
     no_driving_until = models.DateTimeField(help_text="24 hours after the end at the earliest (case 24).")
@@ -270,7 +274,9 @@ class Discharge(Strikeable):
     class Meta:
         ordering = ["-at", "-id"]
         constraints = [
-            models.CheckConstraint(condition=~Q(escort_name=""), name="discharge_has_an_escort"),
+            models.CheckConstraint(
+                condition=~Q(escort_name="") | ~Q(against_advice=""), name="discharge_escort_or_against_advice"
+            ),
             models.UniqueConstraint(
                 fields=["record"], condition=Q(struck_at__isnull=True), name="discharge_one_that_counts"
             ),
@@ -278,7 +284,13 @@ class Discharge(Strikeable):
         triggers = frozen_when_signed("discharge")
 
     def __str__(self) -> str:
-        return f"Left with {self.escort_name}"
+        return f"Left {self.how}"
+
+    @property
+    def how(self) -> str:
+        """“with Jordan”, “alone against advice”."""
+        with_whom = f"with {self.escort_name}" if self.escort_name else "alone"
+        return f"{with_whom} against advice" if self.against_advice else with_whom
 
 
 class InfusionAmendment(models.Model):

@@ -30,6 +30,7 @@ YES, NO = "yes", "no"
 TICKS = ("oriented", "gait", "dissociation", "nausea", "no_si", "escort")
 """What a person answers; the escort by a name, the others yes or no."""
 LONGEST_NAME = 120
+LONGEST_ADVICE = 300
 WORDS = {
     "oriented": ("Oriented", "Not oriented"),
     "gait": ("Steady", "Not steady"),

@@ -22,11 +22,13 @@ from courses.models import (
     InfusionVisit,
     InstructionsWay,
     RemsForm,
+    TaskKind,
     VisitOutcome,
 )
 from courses.pure.adverse import said_effects
 from courses.pure.aftercare import no_driving_until, usual_text
 from courses.pure.leaving import (
+    LONGEST_ADVICE,
     LONGEST_NAME,
     NO,
     TICKS,
@@ -44,6 +46,7 @@ from courses.services.infusion_desk import Desk, read_desk
 from courses.services.infusion_record import ChangedMeanwhileError, DayRefusedError, changing
 from courses.services.messages.sheet import announce_sheet
 from courses.services.moves import record_given
+from courses.services.worklists.engine import sweep
 from patients.pure.consultation import fingerprint, tidy
 
 PREFIX = "leave_"
@@ -240,6 +243,41 @@ def send_to_hospital(*, booking_id: int, taken_over_by: str, by: User, now: date
         return _leave(desk, record, leaving_of(desk), handed, by=by, now=now)
 
 
+def leave_against_advice(*, booking_id: int, told: str, went_with: str, by: User, now: datetime) -> Discharge:
+    """The patient left before the criteria were met and would not stay: no discharge, but what happened.
+
+    The criteria are kept as they stood; the sheet goes out where the patient agreed to text or e-mail. The worklist
+    “Worse or in danger” asks a clinician to look at the course.
+
+    Args:
+        told: what they were told (no driving, whom to call), and what they said.
+        went_with: a name; empty when they left alone.
+
+    Raises:
+        DayRefusedError: the infusion goes on, or nothing is missing: then it is a discharge.
+        ChangedMeanwhileError: they have left already.
+        ValidationError: nobody says what they were told, or a text is too long.
+    """
+    told, went_with = tidy(told), tidy(went_with)
+    with changing(booking_id, by=by, now=now) as record:
+        desk = read_desk(booking_id, now=now)
+        _refuse_gone(desk)
+        leaving = leaving_of(desk)
+        if facts_of(desk).since is None:
+            raise DayRefusedError("Stop the infusion first.")
+        if leaving.is_ready:
+            raise DayRefusedError("Nothing is missing: discharge them.")
+        if not told or len(told) > LONGEST_ADVICE:
+            raise ValidationError({"told": f"What they were told, in at most {LONGEST_ADVICE} characters."})
+        if len(went_with) > LONGEST_NAME:
+            raise ValidationError({"went_with": f"A name of at most {LONGEST_NAME} characters."})
+        handed = Handed(went_with, instructions_of(desk), InstructionsWay.TOLD, against_advice=told)
+        left = _leave(desk, record, leaving, handed, by=by, now=now)
+        announce_sheet(left, by=by, now=now)
+    sweep(now, course_id=desk.course.pk, kinds=[TaskKind.WORSE])
+    return left
+
+
 def is_sent_to_hospital(desk: Desk) -> bool:
     return any(one.outcome == AdverseOutcome.TRANSFERRED for one in desk.effects)
 
@@ -285,6 +323,7 @@ class Handed:
     to: str
     instructions: str
     way: str
+    against_advice: str = ""
 
 
 def _leave(
@@ -297,6 +336,7 @@ def _leave(
             record=record,
             criteria=as_kept(leaving.criteria),
             escort_name=handed.to,
+            against_advice=handed.against_advice,
             instructions=handed.instructions,
             instructions_way=handed.way,
             no_driving_until=no_driving_until(over_at(desk) or now),

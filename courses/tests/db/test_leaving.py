@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError
 
 from clinic.models import BookingStatus
 from clinic.services import bookings
 from clinic.tests.fixtures.ledger import Queries
 from clinic.tests.fixtures.parallel import Parallel
-from courses.models import CheckAnswer, Discharge, LimitAlarm, RemsForm, VisitOutcome
+from courses.models import CheckAnswer, Discharge, LimitAlarm, RemsForm, Task, TaskKind, VisitOutcome
 from courses.pure.adverse import How
 from courses.services.effects import answer_none, record_effect
 from courses.services.infusion_record import ChangedMeanwhileError, DayRefusedError
@@ -20,12 +21,14 @@ from courses.services.leaving import (
     NotReadyError,
     discharge,
     instructions_of,
+    leave_against_advice,
     leaving_of,
     next_visit,
     send_to_hospital,
     tick,
 )
 from courses.services.visits import undo_step
+from courses.services.worklists.engine import sweep
 from courses.tests.day_kit import Day, in_chair, observing, put_order, put_row, put_tap, ten
 from courses.tests.factories import make_protocol_version
 from courses.tests.series_kit import at
@@ -283,3 +286,60 @@ def test_two_people_discharge_at_once_and_one_of_them_is_told(parallel: Parallel
     )
     assert sorted(type(one.error).__name__ for one in outcomes) == ["ChangedMeanwhileError"] * 5 + ["NoneType"]
     assert Discharge.objects.count() == 1
+
+
+def against(day: Day, when: datetime, told: str = "No driving; said they feel well", went_with: str = "") -> Discharge:
+    return leave_against_advice(booking_id=day.pk, told=told, went_with=went_with, by=day.nurse, now=when)
+
+
+def test_who_would_not_stay_has_left_against_advice_alone_with_the_criteria_as_they_stood() -> None:
+    day = case34()
+    left = against(day, ten(110))
+    assert (left.escort_name, left.how) == ("", "alone against advice")
+    assert {one["code"] for one in left.criteria if not one["is_met"]} >= {"escort", "observation"}
+    assert left.no_driving_until >= ten(100) + timedelta(hours=24)
+    day.booking.refresh_from_db()
+    assert day.booking.status == BookingStatus.DONE
+    with pytest.raises(ChangedMeanwhileError, match="left at 11:50 already"):
+        against(day, ten(111))
+
+
+def test_a_departure_against_advice_is_on_a_clinicians_list_until_it_is_ended_or_was_none() -> None:
+    day = case34()
+    left = against(day, ten(110), went_with="Jordan")
+    task = Task.objects.get(key=f"worse:left:{left.pk}")
+    assert (task.kind, task.course_id) == (TaskKind.WORSE, day.desk(ten(111)).course.pk)
+    assert "Left an infusion with Jordan against advice" in task.facts["why"][0]
+    assert "against" not in task.text
+    undo_step(booking_id=day.pk, by=day.nurse, now=ten(112))
+    sweep(ten(113), kinds=[TaskKind.WORSE])
+    task.refresh_from_db()
+    assert task.closed_text.startswith("They had not left")
+
+
+@pytest.mark.parametrize(("told", "went_with"), [(" ", "Jordan"), ("x" * 301, ""), ("told", "x" * 121)])
+def test_against_advice_is_refused_without_what_they_were_told_and_with_texts_too_long(
+    told: str, went_with: str
+) -> None:
+    day = case34()
+    with pytest.raises(ValidationError):
+        against(day, ten(110), told=told, went_with=went_with)
+    assert not Discharge.objects.exists()
+
+
+def test_nobody_leaves_against_advice_while_the_infusion_goes_on() -> None:
+    with pytest.raises(DayRefusedError, match="Stop the infusion first"):
+        against(in_chair(), ten(20))
+
+
+def test_where_nothing_is_missing_it_is_a_discharge_and_not_against_advice() -> None:
+    day = case34()
+    say(day, "escort", "Jordan Fictional", ten(159))
+    with pytest.raises(DayRefusedError, match="Nothing is missing"):
+        against(day, ten(160))
+
+
+def test_the_database_knows_nobody_who_left_alone_but_against_advice() -> None:
+    left = against(case34(), ten(110))
+    with pytest.raises(IntegrityError, match="discharge_escort_or_against_advice"):
+        Discharge.objects.filter(pk=left.pk).update(against_advice="")

@@ -113,6 +113,29 @@ def test_handing_over_to_a_hospital_is_offered_only_with_such_an_effect_and_asks
     assert (done.status_code, "with Ambulance 12" in leaving(done)) == (200, True)
 
 
+def test_who_would_not_stay_is_recorded_with_what_they_were_told_and_with_whom_they_went(client: Client) -> None:
+    day = case34()
+    refusal = ask(client, day, "against_advice", {"told": "", "went_with": ""}, now=ten(110))
+    assert refusal.status_code == 422
+    assert "Say what they were told" in leaving(refusal)
+    assert "Give a name, or say that they left alone." in leaving(refusal)
+    both = {"told": "No driving", "went_with": "Jordan", "is_alone": "on"}
+    assert ask(client, day, "against_advice", both, now=ten(110)).status_code == 422
+    done = ask(client, day, "against_advice", {"told": "No driving <b>", "is_alone": "on"}, now=ten(110))
+    assert done.status_code == 200
+    assert "alone against advice" in leaving(done)
+    assert "No driving &lt;b&gt;" in leaving(done)
+    again = ask(client, day, "against_advice", {"told": "No driving", "is_alone": "on"}, now=ten(111))
+    assert again.status_code == 409
+
+
+def test_leaving_against_advice_is_not_offered_to_who_may_be_discharged(client: Client) -> None:
+    day = case34()
+    assert "left against advice" in leaving(ask(client, day, now=ten(150)))
+    say(day, "escort", "Jordan", ten(159))
+    assert "left against advice" not in leaving(ask(client, day, now=ten(160)))
+
+
 def test_each_thing_that_is_missing_leads_to_where_it_is_done(client: Client) -> None:
     page = ask(client, observing(), "discharge", {"way": "told"}, now=ten(50)).content.decode()
     alert = page[page.index("They cannot leave yet") :][:3000]
