@@ -14,19 +14,21 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from clinic.adapters import embedded
+from clinic.adapters.logs import logging_config
 from clinic.edge.environment import EnvironmentProblemError, Kind, read_environment, read_or_make_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"  # everything an installation writes; never served
 
 try:
     ENVIRONMENT = read_environment(dotenv=BASE_DIR / ".env")
 except EnvironmentProblemError as problem:
     raise ImproperlyConfigured(str(problem)) from None
 
+VAR_DIR = ENVIRONMENT.var or BASE_DIR / "var"  # everything an installation writes; never served
 PRODUCTION = ENVIRONMENT.kind is Kind.PRODUCTION
 DEBUG = ENVIRONMENT.debug
 SECRET_KEY = ENVIRONMENT.secret_key or read_or_make_secret(VAR_DIR / "secret-key")
+SECRET_KEY_FALLBACKS = ENVIRONMENT.secret_key_fallbacks  # former keys: what they signed is read until it expires
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts or ["localhost", "127.0.0.1", "[::1]", "testserver"]
 CSRF_TRUSTED_ORIGINS = ENVIRONMENT.csrf_trusted_origins
 
@@ -57,7 +59,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "clinic.views.health.Probes",  # before anything that asks for a host, https, a session or the database
+    "clinic.edge.requestlog.RequestLog",
     "django.middleware.security.SecurityMiddleware",
+    "clinic.edge.headers.SafetyHeaders",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -69,14 +74,19 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "clinic.edge.limits.SignedOutLimit",
     "clinic.edge.handover.HandOverLock",
+    "clinic.edge.sessions.SessionEnd",
     "clinic.edge.sessions.IdleSignOut",
     "clinic.edge.sessions.SecondFactorGate",
+    "clinic.edge.reach.ReachGate",
+    "clinic.edge.retry.TryAgain",
     "pghistory.middleware.HistoryMiddleware",
 ]
 
 ROOT_URLCONF = "clinic.urls"
 CSRF_FAILURE_VIEW = "patients.views.sorry.csrf_failure"
+CADENCE_OVERTAKEN_VIEW = "patients.views.sorry.overtaken"
 WSGI_APPLICATION = "clinic.wsgi.application"
 TEMPLATES = [
     {
@@ -104,8 +114,19 @@ EMBEDDED_REDIS = ENVIRONMENT.redis_url is None
 
 DATABASES = {"default": dict(ENVIRONMENT.database or EMBEDDED.database_settings())}
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+# A machine that is lost without a word is given up within a minute on both sides: by us, so that a page says so; by
+# PostgreSQL, so that what a lost web node had locked is free again (its own default is two hours).
+KEEPALIVES = {"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3}
+TCP_USER_TIMEOUT = {"tcp_user_timeout": 30_000}  # milliseconds
 # Compiling a query pays for reports that run for seconds; where tables have just grown it costs a second for nothing.
-DATABASES["default"]["OPTIONS"] = {"options": "-c jit=off"} | DATABASES["default"].get("OPTIONS", {})
+SERVER_OPTIONS = ["jit=off", *(f"tcp_{name}={value}" for name, value in KEEPALIVES.items())]
+SERVER_OPTIONS += [f"{name}={value}" for name, value in TCP_USER_TIMEOUT.items()]
+DATABASES["default"]["OPTIONS"] = {
+    "options": " ".join(f"-c {option}" for option in SERVER_OPTIONS),
+    "connect_timeout": 5,
+    **KEEPALIVES,
+    **TCP_USER_TIMEOUT,
+} | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = ENVIRONMENT.redis_url or EMBEDDED.redis_url()
@@ -156,11 +177,16 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION  # http://localhost has no c
 USERSESSIONS_TRACK_ACTIVITY = False  # would write one row for every page
 
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
-SESSION_COOKIE_NAME = "cadence_session"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+# The prefix makes browsers refuse the cookie unless it came by TLS, for this host and every path.
+SESSION_COOKIE_NAME = "__Host-cadence_session" if PRODUCTION else "cadence_session"
+CSRF_COOKIE_NAME = "__Host-cadence_csrf" if PRODUCTION else "csrftoken"
+CSRF_COOKIE_HTTPONLY = True  # no script of ours reads it: the key stands in the page
+CADENCE_SESSION_HOURS = ENVIRONMENT.session_hours  # from signing in, whatever happens (clinic.edge.sessions.SessionEnd)
+SESSION_COOKIE_AGE = CADENCE_SESSION_HOURS * 60 * 60  # from the last change of the session
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 CADENCE_IDLE_MINUTES = ENVIRONMENT.idle_minutes
+METRICS_TOKEN = ENVIRONMENT.metrics_token
 
 SECURE_SSL_REDIRECT = PRODUCTION
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if PRODUCTION else 0
@@ -170,10 +196,15 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
-        "default-src": [SELF],
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
         "img-src": [SELF, "data:"],  # Bootstrap draws its small pictures as data: addresses
         "object-src": [NONE],
-        "base-uri": [SELF],
+        "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
     }
@@ -199,7 +230,7 @@ VENDOR_FOLDERS = {
 }
 ICONS_DIR = NODE_MODULES / "@tabler" / "icons" / "icons"  # {% icon "calendar" %} writes one picture into the page
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = ENVIRONMENT.static_root or VAR_DIR / "static"
 STATICFILES_DIRS = [
     BASE_DIR / "static",
     *((prefix, folder) for prefix, folder in VENDOR_FOLDERS.items() if folder.is_dir()),  # clinic.E001 tells which miss
@@ -213,8 +244,18 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION  # development serves without collectstatic
+ERASURES_FILE = (
+    VAR_DIR / "erasures.jsonl"
+)  # outlives a restore: what was erased is erased again (patients.services.privacy)
 MEDIA_ROOT = VAR_DIR / "media"
 MEDIA_URL = "/media/"
+
+# --- backups ------------------------------------------------------------------------------------------------------
+BACKUP_RECIPIENTS = ENVIRONMENT.backup_recipients
+BACKUP_DIR = Path(ENVIRONMENT.backup_dir or VAR_DIR / "backups")
+BACKUP_IDENTITY = ENVIRONMENT.backup_identity
+BACKUP_OWN_KEY = VAR_DIR / "backup-key.txt"  # development's own; production has none
+BACKUP_KEEP_DAILY, BACKUP_KEEP_WEEKLY, BACKUP_KEEP_MONTHLY = ENVIRONMENT.backup_keep
 
 # --- messages: e-mail, text messages, and where their links lead ----------------------------------------------------
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENVIRONMENT.from_email
@@ -232,7 +273,14 @@ MESSAGES_PER_MINUTE = ENVIRONMENT.messages_per_minute  # at most so many to each
 
 # --- jobs ---------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = ENVIRONMENT.redis_url or EMBEDDED.broker_url()
-CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "cadence:", "visibility_timeout": 60 * 60}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": "cadence:",
+    "visibility_timeout": 60 * 60,
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,  # seconds; without it a page whose change is saved waits for ever on a Redis that hangs
+}
+# Once more at once, because the connection may be one from before Redis was restarted; a page waits for no more.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for as long as Redis is away; the default gives up after 100 tries
 CELERY_TASK_IGNORE_RESULT = True  # a task's outcome is a row that staff can see, not a message to nobody
@@ -244,6 +292,7 @@ CELERY_TASK_ROUTES = {
     "patients.tasks.alerts.tell": {"queue": "messages"},
     "patients.tasks.imports.*": {"queue": "slow"},
     "courses.tasks.reports.*": {"queue": "slow"},
+    "clinic.tasks.backups.*": {"queue": "slow"},
 }
 CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_SOFT_TIME_LIMIT = 9 * 60
@@ -251,10 +300,15 @@ CELERY_TASK_TIME_LIMIT = 10 * 60
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "clinic.adapters.beat:SteadyScheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "forget unsent answers": {"task": "patients.tasks.measures.forget_drafts", "schedule": crontab(hour=3, minute=50)},
     "forget uploaded lists": {"task": "patients.tasks.imports.forget_files", "schedule": crontab(hour=3, minute=40)},
+    "forget caught messages": {
+        "task": "clinic.tasks.housekeeping.forget_caught_mail",
+        "schedule": crontab(hour=3, minute=30),
+    },
     "forget old sessions": {"task": "clinic.tasks.housekeeping.clear_sessions", "schedule": crontab(hour=3, minute=20)},
     "mark interrupted courses": {"task": "courses.tasks.courses.sweep", "schedule": crontab(minute=10)},
     "release expired pencils": {"task": "courses.tasks.courses.release_pencils", "schedule": crontab(minute="*/5")},
@@ -269,15 +323,10 @@ CELERY_BEAT_SCHEDULE = {
     "plan messages ahead": {"task": "patients.tasks.messages.plan_ahead", "schedule": crontab(hour=2, minute=40)},
 }
 
+if BACKUP_RECIPIENTS:  # at 07:30 UTC it is night in every time zone of the United States
+    CELERY_BEAT_SCHEDULE["back up"] = {"task": "clinic.tasks.backups.back_up", "schedule": crontab(hour=7, minute=30)}
+
 # --- log ----------------------------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level},
-    "loggers": {
-        "django": {"handlers": [], "propagate": True},
-        "twilio": {"level": "WARNING"},  # ten lines for each message otherwise, with the account's number
-    },
-}
+LOGGING = logging_config(level=ENVIRONMENT.log_level, as_json=PRODUCTION)
+if not DEBUG:
+    DEFAULT_EXCEPTION_REPORTER = "clinic.edge.reporter.BareReporter"  # no local variables, no values

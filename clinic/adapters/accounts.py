@@ -7,13 +7,21 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.db.models import BooleanField, Exists, ExpressionWrapper, F, Func, OuterRef, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from clinic.models import RolePolicy, User
 
 STRONG_TYPES = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 """What counts as a second factor; recovery codes only stand in for one of these."""
+
+
+FIRST_PAGE = "clinic.services.welcome.first_page"
+"""As a string: what a clinic still lacks is judged by services."""
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -33,13 +41,26 @@ class AccountAdapter(DefaultAccountAdapter):
         """False: no address of the product lets a stranger make an account."""
         return False
 
+    def post_login(
+        self,
+        request: HttpRequest,
+        user: User,
+        **kwargs: Any,
+    ) -> HttpResponse:
+        """Where every sign-in ends: a manager of a clinic that is not set up yet is led to its first steps."""
+        answer: HttpResponse = super().post_login(request, user, **kwargs)
+        if answer.headers.get("Location") == resolve_url(settings.LOGIN_REDIRECT_URL):
+            first = import_string(FIRST_PAGE)(user, now=timezone.now())
+            answer.headers["Location"] = first or answer.headers["Location"]
+        return answer
+
 
 class StaffBackend(AuthenticationBackend):
     """allauth's way to check a password; each request's user also knows whether a second factor is still due."""
 
     def get_user(self, user_id: Any) -> User | None:  # noqa: ANN401 (Django's signature)
-        """The active user with ``needs_second_factor``, in the one query that a request makes for its user anyway."""
-        user = with_second_factor(User.objects.filter(pk=user_id)).first()
+        """The active user with ``needs_second_factor`` and ``reach``, in the one query that a request makes anyway."""
+        user = with_second_factor(User.objects.with_reach().filter(pk=user_id)).first()
         return user if user is not None and self.user_can_authenticate(user) else None
 
 

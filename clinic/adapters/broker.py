@@ -72,6 +72,31 @@ def look(queues: Sequence[str]) -> Look:
     )
 
 
+def is_there() -> bool:
+    """Whether Redis answers now."""
+    try:
+        return bool(_client(settings.REDIS_URL).ping())
+    except (redis.RedisError, OSError):
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What Redis says about itself. ``keeps``: what is in it is still there after a restart."""
+
+    version: str
+    keeps: bool
+
+
+def server() -> Server | None:
+    """The Redis of REDIS_URL; None while it does not answer."""
+    try:
+        said = _client(settings.REDIS_URL).info()
+    except (redis.RedisError, OSError):
+        return None
+    return Server(str(said.get("redis_version", "")), bool(int(said.get("aof_enabled", 0))))
+
+
 def note_seen(name: str, *, queues: Iterable[str] = (), now: datetime) -> None:
     """``name`` is at work now; whoever was not seen for a day is forgotten. Raises BrokerAwayError."""
     try:

@@ -41,6 +41,8 @@ class AccountForm(forms.ModelForm):
         self.fields["first_name"].required = self.fields["last_name"].required = True
         home = cast("forms.ModelChoiceField", self.fields["home_location"])
         home.queryset = Location.objects.active()
+        if self.instance.reach is not None:
+            home.queryset = home.queryset.filter(pk__in=self.instance.reach)
         home.empty_label = "The first one"
         if not DIGEST_ROLES.intersection(self.instance.roles):
             del self.fields["wants_digest"]

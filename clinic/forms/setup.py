@@ -142,11 +142,19 @@ class StaffForm(forms.Form):
     home_location = forms.ModelChoiceField(
         label="Location that opens first", queryset=Location.objects.none(), required=False, empty_label="The first one"
     )
+    locations = forms.ModelMultipleChoiceField(
+        label="Also works at",
+        queryset=Location.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Whose patients they open, besides those of the location that opens first, where a role is limited "
+        "to its own locations.",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        home = self.fields["home_location"]
-        home.queryset = Location.objects.active()  # type: ignore[attr-defined]
+        for name in ("home_location", "locations"):
+            self.fields[name].queryset = Location.objects.active()  # type: ignore[attr-defined]
 
     def clean_roles(self) -> frozenset[Role]:
         return frozenset(Role(role) for role in self.cleaned_data["roles"])
@@ -201,6 +209,16 @@ class SecondFactorForm(forms.Form):
     @staticmethod
     def demanded() -> list[str]:
         return list(RolePolicy.objects.filter(requires_second_factor=True).values_list("role", flat=True))
+
+
+class OwnLocationsForm(forms.Form):
+    """Which roles open only patients of their holders' own locations."""
+
+    roles = forms.MultipleChoiceField(
+        required=False,
+        choices=[(role.value, label) for role, label in ROLE_LABELS.items()],
+        widget=forms.CheckboxSelectMultiple,
+    )
 
 
 class AuditForm(forms.Form):

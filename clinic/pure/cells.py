@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a cell that begins so for a formula and runs it."""
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""A spreadsheet takes a cell that begins so for a formula and runs it; the last four are the signs in full width."""
 
 
 def safe_cell(text: str) -> str:
@@ -11,4 +11,4 @@ def safe_cell(text: str) -> str:
 
     Source: OWASP, "CSV Injection".
     """
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_SIGNS) else text
+    return f"'{text}" if text.startswith(FORMULA_SIGNS) or text.lstrip().startswith(FORMULA_SIGNS) else text

@@ -76,12 +76,16 @@ class Can(StrEnum):
     VIEW_OPERATION_REPORTS = "view_operation_reports"  # how chairs, people and requests go
     PRINT_COURSE_REPORTS = "print_course_reports"  # of several courses at once, with names
     TAKE_REPORT_DATA = "take_report_data"  # the de-identified analysis table
+    EXPORT_PATIENT = "export_patient"  # everything about one person as a file, for a named recipient
+    ERASE_PATIENT = "erase_patient"  # confirm what somebody else proposed
+    EDIT_RETENTION = "edit_retention"  # terms, legal holds, whether this is a Part 2 program; propose an erasure
     VIEW_OPERATION = "view_operation"  # queues, scheduler, failures of the machinery
     EDIT_PROTOCOL = "edit_protocol"
     APPROVE_PROTOCOL = "approve_protocol"
     VIEW_PROTOCOL = "view_protocol"
     EDIT_SETUP = "edit_setup"  # staff, chairs, hours, closures
     VIEW_AUDIT = "view_audit"
+    VIEW_OPENINGS = "view_openings"  # records of other locations that were opened with a reason
 
 
 _R = Role
@@ -128,12 +132,16 @@ PERMISSIONS: dict[Can, frozenset[Role]] = {
     Can.VIEW_OPERATION_REPORTS: frozenset({_R.FRONT_DESK, _R.MANAGER}),
     Can.PRINT_COURSE_REPORTS: frozenset({_R.CLINICIAN}),
     Can.TAKE_REPORT_DATA: frozenset({_R.CLINICIAN, _R.MANAGER}),
+    Can.EXPORT_PATIENT: frozenset({_R.CLINICIAN}),
+    Can.ERASE_PATIENT: frozenset({_R.CLINICIAN}),
+    Can.EDIT_RETENTION: frozenset({_R.MANAGER}),
     Can.VIEW_OPERATION: frozenset({_R.MANAGER}),
     Can.VIEW_PROTOCOL: frozenset({_R.FRONT_DESK, _R.NURSE, _R.CLINICIAN, _R.MANAGER}),
     Can.EDIT_PROTOCOL: frozenset({_R.CLINICIAN, _R.MANAGER}),
     Can.APPROVE_PROTOCOL: frozenset({_R.CLINICIAN}),
     Can.EDIT_SETUP: frozenset({_R.MANAGER}),
     Can.VIEW_AUDIT: frozenset({_R.MANAGER}),
+    Can.VIEW_OPENINGS: frozenset({_R.MANAGER}),
 }
 
 

@@ -13,7 +13,8 @@ How two writers stay out of each other's way:
 
 A deadlock or serialization failure (possible only with writers outside this module) makes PostgreSQL roll everything
 back; the call is then repeated, a bounded number of times, and only when it is itself the outermost transaction. Inside
-somebody else's ``atomic()`` the error goes up, because what came before it in that transaction is gone as well.
+somebody else's ``atomic()`` the error goes up, because what came before it in that transaction is gone as well; the
+whole request is then run again (``clinic/edge/retry.py``), or the whole task (``clinic/adapters/repeated.py``).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from clinic.models.bookings import (
     BookingStatus,
 )
 from clinic.models.places import Location, Resource
+from clinic.pure.sqlstates import EXCLUSION_VIOLATION, is_passing, sqlstate
 from clinic.pure.visits import STAMPS, Step, is_over, label, refused_ending, refused_step, standing, step_before
 from clinic.services.claims import (
     BookingRefusedError,
@@ -84,8 +86,6 @@ _followers: dict[BookingKind, list[str | Follower]] = {}
 _booked_followers: dict[BookingKind, list[str | Follower]] = {}
 _freed_followers: dict[BookingKind, list[str | Follower]] = {}
 ATTEMPTS = 3
-RETRIED = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
-EXCLUSION_VIOLATION = "23P01"
 LONGEST_REASON = 200  # Booking.ended_reason
 OUT_OF_THE_WAY = 1000  # added to lanes while rows swap them, far above any real one
 MOVED_FIELDS = ("location", "span", "title", "note", "status", "version", "confirmed_at", "ended_at", "ended_reason")
@@ -406,14 +406,9 @@ def _whole(work: Callable[[], T]) -> T:
             with transaction.atomic():
                 return work()
         except OperationalError as error:
-            if attempt == attempts or _sqlstate(error) not in RETRIED:
+            if attempt == attempts or not is_passing(error):
                 raise
     raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-def _sqlstate(error: Exception) -> str:
-    cause = error.__cause__
-    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
 
 
 def _locked(ids: Iterable[int]) -> dict[int, Booking]:
@@ -459,7 +454,7 @@ def _take(wanted: Sequence[Wanted], *, moved: Sequence[Booking], by: User | None
             with transaction.atomic():
                 return _store(room, wanted, moved, by=by, now=now)
         except IntegrityError as error:
-            if _sqlstate(error) != EXCLUSION_VIOLATION:
+            if sqlstate(error) != EXCLUSION_VIOLATION:
                 raise
     raise BookingRefusedError("The calendar is changing at this very moment. Nothing was booked; please try again.")
 

@@ -139,19 +139,23 @@ _IN_HOURS = Exists(
         closes__gte=OuterRef("local_end"),
     )
 )
-_IN_CLOSURE = Exists(
-    Closure.objects.filter(
-        Q(from_time__isnull=True) | Q(from_time__lt=OuterRef("local_end"), until_time__gt=OuterRef("local_start")),
-        location=OuterRef("location"),
-        first_day__lte=OuterRef("local_day"),
-        last_day__gte=OuterRef("local_day"),
+
+
+def _in_closure(now: datetime) -> Exists:
+    """Closures that are over are left out: looking at each of them for every visit to come cost most of the time."""
+    return Exists(
+        Closure.objects.filter(
+            Q(from_time__isnull=True) | Q(from_time__lt=OuterRef("local_end"), until_time__gt=OuterRef("local_start")),
+            location=OuterRef("location"),
+            first_day__lte=OuterRef("local_day"),
+            last_day__gte=OuterRef("local_day"),
+        ).filter(last_day__gte=now.date() - timedelta(days=1))  # it is the day before west of Greenwich
     )
-)
 
 
 def stranded(*, now: datetime, location: Location | None = None) -> QuerySet[Booking]:
     """The to-move list: visits to come that stand in closed time, whatever closed it; one query, everywhere or here."""
-    rows = _visits(now).filter(_IN_CLOSURE | ~_IN_HOURS)
+    rows = _visits(now).filter(_in_closure(now) | ~_IN_HOURS)
     return with_names(rows.filter(location=location) if location else rows)
 
 

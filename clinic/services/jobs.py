@@ -4,12 +4,20 @@ By name, so that services never import tasks (tasks import services); after the 
 row that is not there yet, or acts on one that was rolled back.
 """
 
+import time
 from functools import partial
 from typing import Any
 
 from celery import current_app
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError
+
+SLOW_S, ASKED_AGAIN_S = 2.0, 15.0
+"""A broker that let one job wait for so long is not asked again for so long: it hangs, and each page would wait."""
+
+
+class _Silent:
+    until = 0.0  # by time.monotonic, of this process
 
 
 class JobNotSentError(Exception):
@@ -46,7 +54,12 @@ def enqueue_if_possible(task: str, *arguments: Any) -> None:
 
 
 def _send(task: str, arguments: tuple[Any, ...]) -> None:
+    begun = time.monotonic()
+    if begun < _Silent.until:
+        raise JobNotSentError(f"{task} was not sent: the broker did not answer a moment ago")
     try:
         current_app.send_task(task, args=arguments)
     except OperationalError as problem:
+        if time.monotonic() - begun > SLOW_S:
+            _Silent.until = time.monotonic() + ASKED_AGAIN_S
         raise JobNotSentError(f"{task} was not sent: {problem}") from problem

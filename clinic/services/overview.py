@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Subquery, Value
+from django.db.models.functions import Coalesce
 
-from clinic.models import Closure, Location, Resource, ResourceKind, RolePolicy, Shift, User
+from clinic.models import Closure, Location, Opening, Resource, ResourceKind, RolePolicy, Shift, User
 from clinic.pure.roles import ROLE_LABELS, Role
 from clinic.pure.week import DAYS, Week
 from clinic.services.hours import stranded, weeks_of
-from clinic.services.staff import BOOKABLE_ROLES
+from clinic.services.staff import BOOKABLE_ROLES, limited_roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,9 @@ class Overview:
     people_by_role: tuple[tuple[str, int], ...]
     without_shifts: tuple[User, ...]
     second_factor_roles: tuple[str, ...]
+    limited_roles: tuple[str, ...]
+    limited_without_place: tuple[User, ...]
+    to_look_at: int
     stranded: int
 
 
@@ -51,7 +55,8 @@ def setup_cards(*, now: datetime) -> Overview:
     today = min((place.local(now).date() for place in places), default=now.date())
     for closure in Closure.objects.filter(last_day__gte=today).order_by("-first_day"):
         closures[closure.location_id] = closure
-    people = list(User.objects.filter(is_active=True))
+    people = list(User.objects.with_reach().annotate(to_look_at=_to_look_at()).filter(is_active=True))
+    policies = list(RolePolicy.objects.all())
     working = set(
         Shift.objects.filter(Q(last_day__isnull=True) | Q(last_day__gte=today)).values_list("user_id", flat=True)
     )
@@ -63,11 +68,19 @@ def setup_cards(*, now: datetime) -> Overview:
         people_by_role=tuple((label, sum(role in p.roles for p in people)) for role, label in ROLE_LABELS.items()),
         without_shifts=tuple(p for p in people if BOOKABLE_ROLES.intersection(p.roles) and p.pk not in working),
         second_factor_roles=tuple(
-            ROLE_LABELS[Role(role)]
-            for role in RolePolicy.objects.filter(requires_second_factor=True).values_list("role", flat=True)
+            ROLE_LABELS[Role(role)] for role in (policy.role for policy in policies if policy.requires_second_factor)
         ),
+        limited_roles=tuple(ROLE_LABELS[role] for role in limited_roles(policies)),
+        limited_without_place=tuple(p for p in people if p.is_limited and p.reach is None),
+        to_look_at=next((vars(p)["to_look_at"] for p in people), 0),
         stranded=sum(lost.values()),
     )
+
+
+def _to_look_at() -> Coalesce:
+    """How many openings wait for a manager, in the query that reads the people."""
+    waiting = Opening.objects.to_look_at().order_by().annotate(all=Value(1)).values("all").annotate(n=Count("pk"))
+    return Coalesce(Subquery(waiting.values("n")), 0)
 
 
 def _status(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
 from clinic.adapters.accounts import with_second_factor
-from clinic.models import Allocation, Booking, Location, Resource, ResourceKind, RolePolicy, User
+from clinic.models import Allocation, Booking, Location, Resource, ResourceKind, RolePolicy, User, WorkPlace
 from clinic.models.bookings import ATTENTION_LANE
+from clinic.pure.reach import is_limited
 from clinic.pure.roles import Role
 from clinic.services.hours import BookingsInTheWayError, with_names
 from clinic.services.recorded import recorded
@@ -24,7 +28,10 @@ BOOKABLE_ROLES = frozenset({Role.NURSE, Role.CLINICIAN})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaffData:
-    """What a manager says about a person. ``lanes``: how many chairs a nurse may watch at once, 1–9."""
+    """What a manager says about a person.
+
+    ``lanes``: how many chairs a nurse may watch at once, 1–9. ``locations``: where they work besides ``home_location``.
+    """
 
     username: str
     first_name: str
@@ -34,6 +41,7 @@ class StaffData:
     title: str = ""
     lanes: int = 1
     home_location: Location | None = None
+    locations: Collection[Location] = ()
 
 
 def add_staff(*, data: StaffData, by: User | None, now: datetime) -> User:
@@ -128,10 +136,28 @@ def reactivate(*, person: User, by: User, now: datetime) -> None:
         _set_bookable(person, bookable=bool(BOOKABLE_ROLES.intersection(person.roles)))
 
 
-def sign_out_everywhere(person: User) -> None:
-    """Every session of the person is over."""
-    for session in UserSession.objects.filter(user=person):
+def sessions_of(person: User, *, now: datetime) -> QuerySet[UserSession]:
+    """Where the person is signed in, newest first."""
+    alive = Session.objects.filter(expire_date__gt=now).values("session_key")
+    return UserSession.objects.filter(user=person, session_key__in=alive).order_by("-created_at")
+
+
+def sign_out_everywhere(person: User, *, but: str = "") -> None:
+    """Every session of the person is over; only the one with the key ``but`` goes on."""
+    for session in UserSession.objects.filter(user=person).exclude(session_key=but):
         session.end()
+
+
+def forget_second_factor(*, person: User, by: User) -> None:
+    """The person has no second factor and is signed out: a lost telephone neither locks out nor lets in.
+
+    Raises:
+        ValidationError: it is oneself; one's own is taken off where it was set up, after the password.
+    """
+    if person.pk == by.pk:
+        raise ValidationError("Take off your own second factor on its page. Another manager can do it here.")
+    Authenticator.objects.filter(user=person).delete()
+    sign_out_everywhere(person)
 
 
 def work_of(person: User, *, now: datetime) -> list[Booking]:
@@ -156,15 +182,26 @@ def change_own_account(
 ) -> User:
     """The person's own name, title and first location are these; roles and sign-in names stay a manager's.
 
+    Where they work does not change by it: the location that opened first is one that they also work at from now on.
+
     Args:
         wants_digest: None leaves it as it is.
+
+    Raises:
+        ValidationError: the location is none that they reach.
     """
+    stored = User.objects.with_reach().get(pk=person.pk)  # a form may have written into ``person`` already
+    reach, before = stored.reach, stored.home_location_id
+    if home_location is not None and reach is not None and home_location.pk not in reach:
+        raise ValidationError({"home_location": "Only a manager can add a location to your account."})
     person.first_name, person.last_name, person.title = first_name, last_name, title
     person.home_location = home_location
     person.wants_digest = person.wants_digest if wants_digest is None else wants_digest
     with recorded(by=person, now=now):
         person.full_clean()
         person.save(update_fields=["first_name", "last_name", "title", "home_location", "wants_digest"])
+        if reach is not None and before is not None:
+            works_at(person, (reach | {before}) - {person.home_location_id})
         _rename_resource(person)
     return person
 
@@ -179,6 +216,36 @@ def demand_second_factor(*, roles: Iterable[Role], by: User, now: datetime) -> N
             if role.value not in policies or policy.requires_second_factor != (role in wanted):
                 policy.requires_second_factor = role in wanted
                 policy.save()
+
+
+def limit_to_own_locations(*, roles: Iterable[Role], by: User, now: datetime) -> None:
+    """Holders of exactly these roles open only patients of their own locations, from the next page on."""
+    wanted = frozenset(roles)
+    with recorded(by=by, now=now):
+        policies = {policy.role: policy for policy in RolePolicy.objects.select_for_update()}
+        for role in Role:
+            policy = policies.get(role.value, RolePolicy(role=role.value))
+            if policy.own_locations_only != (role in wanted):
+                policy.own_locations_only = role in wanted
+                policy.save()
+
+
+def limited_roles(policies: Iterable[RolePolicy]) -> list[Role]:
+    """The roles whose holders open only patients of their own locations, by what a manager said or by default."""
+    said = {one.role: one.own_locations_only for one in policies if one.own_locations_only is not None}
+    return [role for role in Role if is_limited([role], rules=said)]
+
+
+def limited_counts() -> dict[Role, tuple[int, int]]:
+    """Role -> (active people who hold it, how many of them have no location: these open every patient)."""
+    active = [(set(person.roles), person.has_no_place) for person in User.objects.with_reach().filter(is_active=True)]
+    return {
+        role: (
+            sum(role in roles for roles, _ in active),
+            sum(role in roles and nowhere for roles, nowhere in active),
+        )
+        for role in Role
+    }
 
 
 def second_factor_counts() -> dict[Role, tuple[int, int]]:
@@ -215,8 +282,17 @@ def _write(person: User, data: StaffData) -> None:
         raise ValidationError({"email": "Somebody else has this e-mail address."})
     person.full_clean(exclude=["password"])
     person.save()
+    works_at(person, {place.pk for place in data.locations} - {person.home_location_id})
     # allauth keeps its own list of addresses; one that a manager took away must not open the door any more.
     EmailAddress.objects.filter(user=person).exclude(email__iexact=person.email).delete()
+
+
+def works_at(person: User, location_ids: Collection[int]) -> None:
+    """Besides the first location the person works at exactly these."""
+    places = WorkPlace.objects.filter(user=person)
+    places.exclude(location_id__in=location_ids).delete()
+    known = set(places.values_list("location_id", flat=True))
+    WorkPlace.objects.bulk_create(WorkPlace(user=person, location_id=one) for one in sorted(set(location_ids) - known))
 
 
 def _lanes(data: StaffData) -> int:

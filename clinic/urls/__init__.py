@@ -10,6 +10,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("hand-over/", handover, name="handover"),
     path("setup/messages/", include("patients.urls.message_rules")),
+    path("setup/retention/", include("patients.urls.retention")),
     path("setup/", include("clinic.urls.setup")),
     path("patients/", include("patients.urls")),
     path("intake/", include("patients.urls.intake")),

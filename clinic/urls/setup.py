@@ -2,12 +2,18 @@
 
 from django.urls import path
 
-from clinic.views import account, audit, hours, operation, places, setup, shifts, staff
+from clinic.views import account, audit, hours, openings, operation, places, setup, shifts, staff, welcome
 
 app_name = "setup"
 urlpatterns = [
     path("", setup.index, name="index"),
+    path("own-locations/", setup.own_locations, name="own_locations"),
     path("second-factor/", setup.second_factor, name="second_factor"),
+    # First steps
+    path("welcome/", welcome.welcome, name="welcome"),
+    path("welcome/next/", welcome.onward, name="welcome_next"),
+    path("welcome/later/", welcome.later, name="welcome_later"),
+    path("welcome/<slug:key>/", welcome.step, name="welcome_step"),
     # One's own account
     path("me/", account.me, name="me"),
     path("location/<int:pk>/choose/", account.choose_location, name="choose_location"),
@@ -36,6 +42,8 @@ urlpatterns = [
     path("staff/<int:pk>/", staff.person, name="person"),
     path("staff/<int:pk>/edit/", staff.staff_edit, name="staff_edit"),
     path("staff/<int:pk>/invite/", staff.invite, name="invite"),
+    path("staff/<int:pk>/sessions/end/", staff.end_sessions, name="end_sessions"),
+    path("staff/<int:pk>/second-factor/forget/", staff.forget_second_factor, name="forget_second_factor"),
     path("staff/<int:pk>/deactivate/", staff.deactivate, name="deactivate"),
     path("staff/<int:pk>/reactivate/", staff.reactivate, name="reactivate"),
     path("staff/<int:pk>/shifts/<int:location_pk>/", shifts.weekly, name="shifts"),
@@ -47,4 +55,9 @@ urlpatterns = [
     # Audit
     path("history/", audit.changes, name="history"),
     path("readings/", audit.reads, name="readings"),
+    # Records of other locations
+    path("openings/", openings.opening_list, name="openings"),
+    path("openings/<int:pk>/looked-at/", openings.look_at, name="look_at"),
+    path("openings/<int:pk>/close/", openings.close_record, name="close_record"),
+    path("openings/of/<int:subject_id>/", openings.open_record, name="open_record"),
 ]

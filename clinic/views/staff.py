@@ -24,6 +24,7 @@ from clinic.edge.lists import listing
 from clinic.forms.errors import show_refusal
 from clinic.forms.setup import StaffFilterForm, StaffForm
 from clinic.models import Location, ShiftException, User
+from clinic.models.users import reach_facts
 from clinic.pure.roles import Can
 from clinic.pure.week import week_in_words
 from clinic.services import shifts, staff
@@ -41,11 +42,13 @@ def staff_list(request: HttpRequest) -> HttpResponse:
     people = _filtered(form) if form.is_valid() else User.objects.none()
     rows = listing(
         request,
-        with_second_factor(people).select_related("resource"),
+        with_second_factor(people).annotate(**reach_facts()).select_related("resource", "home_location"),
         sorts={"name": ("last_name", "first_name"), "username": ("username",), "seen": ("last_login",)},
         default="name",
     )
-    return render(request, "clinic/staff.html", {"form": form, "listing": rows})
+    names = dict(Location.objects.values_list("pk", "name"))
+    where = [(one, [names[pk] for pk in sorted(one.reach)] if one.reach is not None else []) for one in rows.rows]
+    return render(request, "clinic/staff.html", {"form": form, "listing": rows, "rows": where})
 
 
 def _filtered(form: StaffFilterForm) -> QuerySet[User]:
@@ -87,8 +90,8 @@ def _link_for(request: HttpRequest, person: User) -> str:
 @requires(Can.EDIT_SETUP)
 def staff_edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     person = get_object_or_404(User.objects.select_related("resource"), pk=pk)
-    known = {name: getattr(person, name) for name in StaffForm.base_fields if name != "lanes"}
-    known |= {"lanes": person.resource.lanes if person.resource else 3}
+    known = {name: getattr(person, name) for name in StaffForm.base_fields if name not in ("lanes", "locations")}
+    known |= {"lanes": person.resource.lanes if person.resource else 3, "locations": person.locations.all()}
     form = StaffForm(request.POST or None, initial=known)
     if request.method == "POST" and form.is_valid():
         data = StaffData(**form.cleaned_data)
@@ -114,7 +117,8 @@ def staff_edit(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_GET
 @requires(Can.EDIT_SETUP)
 def person(request: HttpRequest, pk: int) -> HttpResponse:
-    who = get_object_or_404(with_second_factor(User.objects.select_related("resource", "home_location")), pk=pk)
+    people = User.objects.with_reach().select_related("resource", "home_location")
+    who = get_object_or_404(with_second_factor(people), pk=pk)
     now = timezone.now()
     link = request.session.get(INVITATION) or [None, ""]
     if link[0] == pk:
@@ -128,8 +132,10 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
             for place, week in shifts.patterns_of(who, on=now.date()).items()
         ],
         "exceptions": exceptions[:50],
+        "sessions": staff.sessions_of(who, now=now)[:20],
         "visits": visit_rows(shifts.unattended(who, now=now)[:100]),
         "has_locations": Location.objects.active().exists(),
+        "where": [place.name for place in Location.objects.all() if place.pk in who.reach] if who.reach else [],
     }
     return render(request, "clinic/person.html", facts)
 
@@ -140,6 +146,28 @@ def invite(request: HttpRequest, pk: int) -> HttpResponseBase:
     who = get_object_or_404(User, pk=pk, is_active=True)
     request.session[INVITATION] = [who.pk, _link_for(request, who)]
     return go(request, "setup:person", who.pk)
+
+
+@require_POST
+@requires(Can.EDIT_SETUP)
+def end_sessions(request: HttpRequest, pk: int) -> HttpResponseBase:
+    who = get_object_or_404(User, pk=pk)
+    staff.sign_out_everywhere(who, but=request.session.session_key or "")
+    messages.success(request, f"{who} is signed out everywhere" + (" else." if who == request.user else "."))
+    return go(request, "setup:person", pk)
+
+
+@require_POST
+@requires(Can.EDIT_SETUP)
+def forget_second_factor(request: HttpRequest, pk: int) -> HttpResponseBase:
+    who = get_object_or_404(User, pk=pk)
+    try:
+        staff.forget_second_factor(person=who, by=signed_in(request))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(request, f"The second factor of {who} is taken off, and they are signed out everywhere.")
+    return go(request, "setup:person", pk)
 
 
 @require_POST

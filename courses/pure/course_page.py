@@ -52,6 +52,7 @@ class CoursePage:
     before: tuple[Block, ...] = ()  # under ``left`` and ``right``
     chart: Trajectory | None = None
     chart_title: str = ""
+    notice: str = ""  # of 42 CFR Part 2, where it protects the record
 
     def as_data(self) -> dict[str, Any]:
         """Plain lists and texts, for the template of the PDF."""

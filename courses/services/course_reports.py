@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from django.db import transaction
@@ -10,14 +11,19 @@ from django.db import transaction
 from clinic.models import User
 from clinic.services.access import record_reading
 from courses.adapters.course_pdf import pdf_of_many
+from courses.models import Course
 from courses.pure.course_page import Audience
 from courses.services.course_pdf import page_for
 from courses.services.course_whole import NothingGivenError, read_whole, to_sum_up
 from courses.services.report_taken import record_taken
+from patients.pure.privacy import Audience as Recipient
+from patients.services.privacy_export import record_disclosure
+from patients.services.privacy_part2 import PartTwo, part_two_of
 
 MOST = 50
 """Courses in one file [D]: reading and setting them takes a few seconds."""
 READERS = {Audience.REFERRER: "referrer", Audience.INSURER: "insurer"}
+RECIPIENTS = {Audience.REFERRER: Recipient.PROVIDER, Audience.INSURER: Recipient.INSURER}
 
 
 class NotChosenError(Exception):
@@ -48,8 +54,10 @@ def print_courses(
     rows = to_sum_up().in_bulk(wanted)
     if len(rows) < len(wanted):
         raise NotChosenError("A ticked course is not there any more. Look at the list again and tick anew.")
+    protected = _protected(rows.values(), audience, now)
     try:
-        pages = [page_for(audience, read_whole(rows[pk], now)) for pk in wanted]
+        notices = {course.pk: part_two.notice for course, part_two in protected}
+        pages = [replace(page_for(audience, read_whole(rows[pk], now)), notice=notices.get(pk, "")) for pk in wanted]
     except NothingGivenError as nothing:
         raise NotChosenError("In a ticked course nothing was given yet. Take the tick away.") from nothing
     for pk in wanted:
@@ -68,4 +76,38 @@ def print_courses(
         by=by,
         now=now,
     )
-    return pdf_of_many(pages, at=now.astimezone(UTC)), len(wanted)
+    content = pdf_of_many(pages, at=now.astimezone(UTC))
+    for course, part_two in protected:
+        record_disclosure(
+            patient=course.patient,
+            content=content,
+            what=f"Course report for the {READERS[audience]}, PDF",
+            audience=RECIPIENTS[audience],
+            recipient=f"The {READERS[audience]}",
+            reason="Treatment" if audience == Audience.REFERRER else "Payment",
+            part_two=part_two,
+            path=path,
+            by=by,
+            now=now,
+            day=course.location.local(now).date(),
+        )
+    return content, len(wanted)
+
+
+def _protected(courses: Iterable[Course], audience: Audience, now: datetime) -> list[tuple[Course, PartTwo]]:
+    """Those that 42 CFR Part 2 protects, each covered by a consent. Raises NotChosenError for one that is not."""
+    found, missing = [], []
+    for course in (one for one in courses if one.is_part_two_near):  # type: ignore[attr-defined]
+        part_two = part_two_of(course.patient)
+        if not part_two.is_protected:
+            continue
+        day = course.location.local(now).date()
+        if part_two.consent_for(RECIPIENTS[audience], day) is None:
+            missing.append(course.patient.mrn)
+        found.append((course, part_two))
+    if missing:
+        raise NotChosenError(
+            f"42 CFR Part 2 protects records of MRN {', '.join(sorted(set(missing)))}, and no valid consent covers the "
+            f"{READERS[audience]}. Record the consent on the patient's page Privacy, or take the tick away."
+        )
+    return found

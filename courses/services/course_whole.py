@@ -33,6 +33,7 @@ from courses.services.following import Following, read_following
 from courses.services.outcomes import CourseOutcome, next_series_of, outcome_of
 from patients.models import PreviousTreatment
 from patients.pure.measures import MEASURES
+from patients.services.privacy_part2 import is_near
 
 UNSOLVED = (AdverseOutcome.IMPROVING, AdverseOutcome.UNCHANGED, AdverseOutcome.TRANSFERRED, AdverseOutcome.UNKNOWN)
 
@@ -100,7 +101,7 @@ def to_sum_up() -> QuerySet[Course]:
     others = Course.objects.filter(patient=OuterRef("patient")).exclude(pk=OuterRef("pk"))
     later = Course.objects.filter(previous=OuterRef("pk")).order_by("pk").values("created_at")[:1]
     return Course.objects.select_related("patient", "location__intake_settings", "prescriber").annotate(
-        has_others=Exists(others), followed_at=Subquery(later)
+        has_others=Exists(others), followed_at=Subquery(later), is_part_two_near=is_near("patient")
     )
 
 

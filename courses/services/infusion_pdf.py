@@ -23,8 +23,8 @@ BOOKED = {
 }
 
 
-def summary_for(desk: Desk) -> Summary:
-    """The day as it stands, a draft until it is signed."""
+def summary_for(desk: Desk, *, notice: str = "") -> Summary:
+    """The day as it stands, a draft until it is signed; ``notice``: what 42 CFR Part 2 wants said on it."""
     patient, place, record = desk.patient, desk.place, desk.record
     return Summary(
         clinic=place.name,
@@ -56,7 +56,7 @@ def summary_for(desk: Desk) -> Summary:
         amendments=tuple(
             (one.reason, f"{desk.name(one.by_id)}, {_moment(desk, one.at)}", one.text) for one in desk.amendments
         ),
-        made=f"Printed {_moment(desk, desk.now)}.",
+        made=f"Printed {_moment(desk, desk.now)}. {notice}".strip(),
     )
 
 
@@ -271,7 +271,8 @@ def _leaving(desk: Desk) -> Rows:
         return ()
     met = [_joined(one.label, one.value, by=": ") for one in from_kept(left.criteria) if one.is_met]
     return (
-        ("Left", f"{_clock(desk, left.at)} with {left.escort_name}, {desk.name(left.by_id)}"),
+        ("Left", f"{_clock(desk, left.at)} {left.how}, {desk.name(left.by_id)}"),
+        *((("Told", left.against_advice),) if left.against_advice else ()),
         *((("Criteria met", "; ".join(met)),) if met else ()),
         ("Instructions", left.get_instructions_way_display()),
         ("No driving until", f"{_moment(desk, left.no_driving_until)}, and after a full night’s sleep"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -72,8 +72,28 @@ def install_shipped_protocols(*, by: User | None = None, now: datetime) -> list[
     Returns:
         The versions that this call made, none on a second run.
     """
+    versions = _draft(templates_left(), by, now)
+    for version in versions:
+        _publish(version, by, now)
+    ProtocolVersion.objects.bulk_update(versions, PUBLISHED_FIELDS)
+    return versions
+
+
+@transaction.atomic
+def draft_shipped_protocols(slugs: Collection[str], *, by: User, now: datetime) -> list[ProtocolVersion]:
+    """Those of the named templates that are not here yet exist as drafts, which a clinician publishes."""
+    _demand(by, Can.EDIT_PROTOCOL)
+    User.objects.select_for_update().get(pk=by.pk)  # a double click meets its own first drafts
+    return _draft([template for template in templates_left() if template.id in slugs], by, now)
+
+
+def templates_left() -> list[templates.Template]:
+    """The shipped templates of which there is no protocol yet."""
     known = set(Protocol.objects.values_list("slug", flat=True))
-    wanted = [template for template in templates.TEMPLATES if template.id not in known]
+    return [template for template in templates.TEMPLATES if template.id not in known]
+
+
+def _draft(wanted: Sequence[templates.Template], by: User | None, now: datetime) -> list[ProtocolVersion]:
     protocols = Protocol.objects.bulk_create(
         Protocol(slug=one.id, phase_kind=PHASES[one.phase], route=Route(one.route.value)) for one in wanted
     )
@@ -86,9 +106,6 @@ def install_shipped_protocols(*, by: User | None = None, now: datetime) -> list[
         for version, template in zip(versions, wanted, strict=True)
         for step in _steps(version, [_step_values(step) for step in template.steps])
     )
-    for version in versions:
-        _publish(version, by, now)
-    ProtocolVersion.objects.bulk_update(versions, PUBLISHED_FIELDS)
     return versions
 
 

@@ -135,7 +135,12 @@ def work_out_all(now: datetime, progress: Callable[[int, int], None] | None = No
 def _write(patients: Sequence[int], now: datetime) -> int:
     """Reading comes after claiming: whatever a claimed due row tells of is seen."""
     basis = read_basis(_with_merged(patients), now)
-    rows = [row for course in basis.courses if (row := _row(course, basis, now)) is not None]
+    erased = set(Patient.objects.filter(pk__in=patients, erasure__isnull=False).values_list("pk", flat=True))
+    rows = [
+        row
+        for course in basis.courses
+        if course.patient_id not in erased and (row := _row(course, basis, now)) is not None
+    ]
     CourseResult.objects.bulk_create(rows, update_conflicts=True, unique_fields=["course"], update_fields=UPDATED)
     kept = {row.course_id for row in rows}
     gone = [course.pk for course in basis.courses if course.pk not in kept]

@@ -144,6 +144,11 @@ def entries_of(
     return rows.select_related("lot", "by", "witness", "draw__record__visit__infusion", f"draw__{PATIENT}")
 
 
+def subjects_of(entries: QuerySet[StockEntry]) -> set[int]:
+    """The patients' resource ids that these lines name."""
+    return set(entries.filter(draw__isnull=False).values_list(f"draw__{PATIENT}__resource_id", flat=True))
+
+
 def end_of(place: Location, day: date) -> datetime:
     """The first instant of the next day on the clocks of the place."""
     return place.at(day + timedelta(days=1), time())

@@ -37,6 +37,7 @@ urlpatterns = [
     # Protocols
     path("protocols/", protocols.protocol_list, name="protocols"),
     path("protocols/new/", protocols.protocol_new, name="protocol_new"),
+    path("protocols/shipped/", protocols.shipped, name="protocols_shipped"),
     path("protocols/<int:pk>/", protocols.protocol_version, name="protocol"),
     path("protocols/<int:pk>/draft/", protocols.protocol_draft, name="protocol_draft"),
     path("protocols/<int:pk>/edit/", protocols.protocol_edit, name="protocol_edit"),

@@ -38,6 +38,7 @@ urlpatterns = [
     path("leaving/", discharge.leave, name="discharge"),
     path("leaving/back/", discharge.back, name="discharge_back"),
     path("leaving/hospital/", discharge.hospital, name="hospital"),
+    path("leaving/against-advice/", discharge.against_advice, name="against_advice"),
     path("aftercare/", discharge.aftercare, name="aftercare"),
     # Signing
     path("complete/", sign.complete, name="complete"),

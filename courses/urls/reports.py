@@ -14,6 +14,7 @@ urlpatterns = [
     # Taking away
     path("table/", analysis.table, name="table"),
     path("table/file/<slug:suffix>/", analysis.table_file, name="table_file"),
+    path("table/events/<slug:suffix>/", analysis.events_file, name="events_file"),
     path("courses/", chosen.courses, name="courses"),
     path("mail/", mail.mails, name="mail"),
     path("mail/<int:mail_id>/off/", mail.off, name="mail_off"),

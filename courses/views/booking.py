@@ -32,6 +32,7 @@ from courses.views.today import safe_return
 from courses.views.visits import calendar_at, opened_on, read_booking
 from patients.models import Patient
 from patients.services.consultations import book_consultation
+from patients.services.reach import mark_reach
 from patients.services.search import Hit, search_patients
 
 
@@ -50,17 +51,29 @@ def new_visit(request: HttpRequest) -> HttpResponseBase:
     warnings: tuple[str, ...] = ()
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
-        warnings, problem = _judged(data, BookingKind(data["kind"]), place, data.get("who"), now)
-        problem = problem or ("" if warnings else _book(form, place, request, now))
-        if not problem and not warnings:
-            messages.success(request, f"Booked: {place.local(data['at']):%a %-d %b, %H:%M}.")
-            return go(request, calendar_at(place, data["at"]))
-        if problem:
-            form.add_error(None, problem)
+        if elsewhere := _elsewhere(request, data.get("who"), now):
+            form.add_error("patient", elsewhere)
+        else:
+            warnings, problem = _judged(data, BookingKind(data["kind"]), place, data.get("who"), now)
+            problem = problem or ("" if warnings else _book(form, place, request, now))
+            if not problem and not warnings:
+                messages.success(request, f"Booked: {place.local(data['at']):%a %-d %b, %H:%M}.")
+                return go(request, calendar_at(place, data["at"]))
+            if problem:
+                form.add_error(None, problem)
+    mark_reach(form.choices, person=staff(request), now=now)
     context = {"form": form, "place": place, "warnings": warnings, "token": _token(warnings)}
     context["known"] = _known_patient(form)
     template = "courses/_new_visit.html" if is_fragment(request) else "courses/new_visit.html"
     return render(request, template, context, status=422 if form.errors or warnings else 200)
+
+
+def _elsewhere(request: HttpRequest, patient: Patient | None, now: datetime) -> str:
+    """What to say when the words that were typed mean somebody whom this person does not reach."""
+    mark_reach([patient] if patient else [], person=staff(request), now=now)
+    if patient is None or not patient.elsewhere:
+        return ""
+    return f"{patient.list_name} belongs to {patient.elsewhere}. Open the record first, with a reason; then book here."
 
 
 def _known_patient(form: NewVisitForm) -> Patient | None:

@@ -38,7 +38,7 @@ from courses.services.refusals import SeriesRefusedError
 from courses.services.series_changes import ChangedMeanwhileError, ChangeRefusedError
 from courses.services.series_state import Row, Series, names_in
 from courses.views.course_changes import latest
-from courses.views.following.frame import tabs_of
+from courses.views.following.frame import note_reading, tabs_of
 
 SORTS = {
     "patient": ["patient__family_name", "patient__given_name"],
@@ -60,13 +60,15 @@ def course_list(request: HttpRequest) -> HttpResponse:
     form = FilterForm(request.GET or None, locations=active_locations(request))
     form.is_valid()
     now = timezone.now()
-    rows = listing(request, summary_service.with_series(_filtered(form)), sorts=SORTS, default="next")
+    reach = staff(request).reach
+    here = Q() if reach is None else Q(location__in=reach)
+    rows = listing(request, summary_service.with_series(_filtered(form).filter(here)), sorts=SORTS, default="next")
     context = {
         "form": form,
         "listing": rows,
         "summaries": summary_service.summaries(list(rows.rows), now),
         "is_filtered": form.is_bound and any(form.value(name) for name in form.fields),
-        "interrupted": Course.objects.filter(status=CourseStatus.INTERRUPTED).count(),
+        "interrupted": Course.objects.filter(here, status=CourseStatus.INTERRUPTED).count(),
     }
     return render(request, "courses/courses.html", context)
 
@@ -246,6 +248,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponseBase:
             return _decided(request, series, form.cleaned_data)
         except ChangeRefusedError as refusal:
             problem, status = str(refusal), _status_of(refusal)
+    note_reading(request, series.course, page="Course, decision")
     context = {
         "series": series,
         "course": series.course,
@@ -311,6 +314,7 @@ def close(request: HttpRequest, pk: int) -> HttpResponseBase:
             else:
                 messages.success(request, "The course is closed and its bookings are released.")
                 return redirect("courses:course", pk)
+    note_reading(request, series.course, page="Course, closing")
     context = {"series": series, "course": series.course, "form": form, "problem": problem}
     template = "courses/_course_close.html" if is_fragment(request) else "courses/course_close.html"
     return render(request, template, context, status=status)

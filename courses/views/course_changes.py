@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from clinic.edge.access import requires, staff
 from clinic.edge.htmx import go, is_fragment
 from clinic.pure.roles import Can
+from clinic.services.access import record_readings
 from courses.forms.course import NumberForm, RhythmForm
 from courses.forms.moves import ConfirmForm
 from courses.models import Phase
@@ -140,6 +141,10 @@ class Change:
 
 def _render(request: HttpRequest, change: Change, status: int) -> HttpResponse:
     offer, series = change.offer, change.series
+    if request.method == "GET" and not is_fragment(request):  # each time: to look for an earlier one costs a query
+        by, subject = staff(request), series.patient.resource_id
+        told = {"page": f"Course, {change.what}", "path": request.path, "reason": by.opened_because.get(subject, "")}
+        record_readings(by=by, subject_ids=[subject], now=timezone.now(), **told)
     context = {
         "series": series,
         "form": change.form,

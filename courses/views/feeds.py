@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,16 +14,21 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from clinic.edge.access import requires, staff
+from clinic.edge.limits import over_limit
 from clinic.pure.roles import Can
 from courses.services.calendar import feed, feed_owner, renew_feed, switch_off_feed
 
+RATE = "120/m"
+"""By address. Calendar programs of a whole clinic may ask through one."""
 KEPT_S = 60
 """However often a calendar program asks, its answer is made at most once in this time."""
 
 
 @require_GET
-def staff_feed(_request: HttpRequest, token: UUID) -> HttpResponse:
+def staff_feed(request: HttpRequest, token: UUID) -> HttpResponse:
     """One person's calendar for their telephone: the private address is the key; no patient is named."""
+    if over_limit(request, group="staff feed", rate=RATE):
+        return HttpResponse(status=HTTPStatus.TOO_MANY_REQUESTS)
     owner = feed_owner(token)  # read each time, so that an address that was switched off is dead at once
     if owner is None:
         raise Http404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
@@ -77,6 +78,25 @@ def protocol_new(request: HttpRequest) -> HttpResponseBase:
         messages.success(request, "The draft exists. Nobody can plan with it before a clinician publishes it.")
         return redirect("courses:protocol_edit", draft.pk)
     return render(request, "courses/protocols_new.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@requires(Can.EDIT_PROTOCOL)
+@require_http_methods(["GET", "POST"])
+def shipped(request: HttpRequest) -> HttpResponseBase:
+    """Drafts of chosen ones of those that come with Cadence; publishing them is a clinician's act."""
+    chosen = request.POST.getlist("protocol")
+    error = ""
+    if request.method == "POST":
+        made = service.draft_shipped_protocols(chosen, by=staff(request), now=timezone.now())
+        if made:
+            what = "1 draft exists" if len(made) == 1 else f"{len(made)} drafts exist"
+            messages.success(request, f"{what}. Waits for a clinician: nobody can plan with it before it is published.")
+            return redirect("courses:protocols")
+        error = "Nothing was chosen. Tick at least one protocol."
+    rows = service.templates_left()
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
+    context = {"rows": rows, "chosen": chosen, "error": error}
+    return render(request, "courses/protocols_shipped.html", context, status=status)
 
 
 @requires(Can.EDIT_PROTOCOL)

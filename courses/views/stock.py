@@ -22,18 +22,21 @@ from clinic.edge.numbers import number_in
 from clinic.models import Location, User
 from clinic.pure.roles import Can
 from clinic.pure.walltime import YEARS
+from clinic.services.access import record_readings
 from clinic.services.cosign import CosignError, second_people
 from clinic.views.cosign import second_person
 from courses.forms.stock import AddLotForm, CountForm, DestroyForm, DiscrepancyForm, LogFilterForm, ReceiveForm
 from courses.models import Discrepancy, Drug, DrugLot, StockKind
 from courses.services import stock_shelf
 from courses.services.infusion_record import ChangedMeanwhileError, DayRefusedError
+from courses.services.report_taken import record_taken
 from courses.services.stock_pages import (
     LotRow,
     entries_of,
     read_board,
     read_inventory,
     read_lot,
+    subjects_of,
     write_log,
 )
 from courses.services.stock_shelf import StockRefusedError, today_at
@@ -115,7 +118,12 @@ def log_csv(request: HttpRequest) -> HttpResponseBase:
     answer = HttpResponse(content_type="text/csv; charset=utf-8")
     name = f"lot-{lot_row.lot.pk}" if lot_row else "all-lots"
     answer["Content-Disposition"] = f'attachment; filename="ketamine-log-{name}.csv"'
-    write_log(place, entries_of(place, lot=lot_row.lot if lot_row else None, **wanted), answer)  # type: ignore[arg-type]
+    entries = entries_of(place, lot=lot_row.lot if lot_row else None, **wanted)
+    what, by, now = "Log of the controlled drug, CSV", staff(request), timezone.now()
+    about = f"{place}, {name.replace('-', ' ')}"
+    record_taken(what=what, about=about, path=request.get_full_path(), by=by, now=now)
+    record_readings(by=by, subject_ids=subjects_of(entries), page=what, path=request.path, now=now, reason=about)
+    write_log(place, entries, answer)  # type: ignore[arg-type]
     return answer
 
 

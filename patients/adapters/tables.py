@@ -23,6 +23,9 @@ SNIFFED_RECORDS = 30
 MAX_COLUMNS = 400
 MAX_UNPACKED_BYTES = 1 << 30
 """An XLSX file is packed; one that unpacks to more than this is no list of patients."""
+MAX_WORDS_BYTES = 100 << 20
+"""The texts of a workbook stand in one part of it, and that part is read into memory as a whole."""
+WORDS = "xl/sharedStrings.xml"
 FOREIGN = (
     (b"\xd0\xcf\x11\xe0", "This is an Excel file of before 2007 (.xls). Save it as .xlsx or CSV and choose it again."),
     (b"%PDF", "This is a PDF. Export the list as CSV or XLSX and choose that."),
@@ -213,13 +216,14 @@ def _workbook_shape(path: Path) -> Shape:
         with zipfile.ZipFile(path) as packed:
             names = packed.namelist()
             unpacked = sum(info.file_size for info in packed.infolist())
+            words = max((info.file_size for info in packed.infolist() if info.filename == WORDS), default=0)
     except zipfile.BadZipFile:
         raise UnreadableFileError(
             "The Excel file is damaged. Open it, save it again and choose it once more."
         ) from None
     if "xl/workbook.xml" not in names:
         raise UnreadableFileError("This is a packed file, but no Excel workbook. Choose the CSV or XLSX file itself.")
-    if unpacked > MAX_UNPACKED_BYTES:
+    if unpacked > MAX_UNPACKED_BYTES or words > MAX_WORDS_BYTES:
         raise UnreadableFileError("The Excel file is too large to be a list of patients. Save the one sheet as CSV.")
     sheet = _first_sheet(path)
     line, columns = _header(_workbook_rows(path, sheet))

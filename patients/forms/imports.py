@@ -37,8 +37,17 @@ class UploadForm(forms.Form):
     allergies = forms.FileField(required=False, label="allergies.csv")
 
     def clean_file(self) -> UploadedFile:
-        file: UploadedFile = self.cleaned_data["file"]
-        if (file.size or 0) > MAX_MEGABYTES << 20:
+        return self._small_enough("file")
+
+    def clean_conditions(self) -> UploadedFile:
+        return self._small_enough("conditions")
+
+    def clean_allergies(self) -> UploadedFile:
+        return self._small_enough("allergies")
+
+    def _small_enough(self, name: str) -> UploadedFile:
+        file: UploadedFile = self.cleaned_data[name]
+        if file and (file.size or 0) > MAX_MEGABYTES << 20:
             raise ValidationError(f"The file is larger than {MAX_MEGABYTES} MB. Divide it and import the parts.")
         return file
 

@@ -245,9 +245,11 @@ class DeskRequestForm(RequestForm):
     )
     token = forms.UUIDField(widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, reach: Collection[int] | None = None, **kwargs: Any) -> None:
+        """``reach``: ids of the locations to choose from; None: all."""
         super().__init__(*args, **kwargs)
-        self.fields["location"].queryset = Location.objects.active()  # type: ignore[attr-defined]
+        places = Location.objects.active()
+        self.fields["location"].queryset = places if reach is None else places.filter(pk__in=reach)  # type: ignore[attr-defined]
         self.fields["seeks_help_for"].choices = INDICATION_CHOICES  # type: ignore[attr-defined]
         for name, label in (("may_phone", "Call"), ("may_sms", "Text"), ("may_email", "E-mail")):
             self.fields[name].label = label

@@ -18,6 +18,7 @@ from patients.models import (
 from patients.pure.letter import PART_LABELS, Block, Letter, Part
 from patients.pure.measures import MEASURES
 from patients.services.observations import latest_vitals
+from patients.services.privacy_part2 import notice_for
 from patients.services.screening import latest_decision
 from patients.templatetags.people import phone_words
 
@@ -49,6 +50,7 @@ def letter_for(record: Consultation, parts: Sequence[Part], *, today: date) -> L
         is_draft=not record.is_signed,
         signature="\n".join(words for words in (signer.display_name, signed) if words),
         blocks=tuple(blocks),
+        notice=notice_for(patient),
     )
 
 

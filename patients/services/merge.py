@@ -20,7 +20,7 @@ from pghistory.models import Event
 from clinic.models import Booking, Resource, User
 from clinic.services.bookings import TimeTakenError, reassign_subject
 from clinic.services.recorded import recorded
-from patients.models import Merge, Patient, PatientStatus, Phone, Sex, TreatedCondition
+from patients.models import Erasure, Merge, Patient, PatientStatus, Phone, Sex, TreatedCondition
 from patients.services.registry import COLUMNS
 from patients.services.search import refresh_search
 
@@ -197,6 +197,8 @@ def _refuse_unfit(kept: Patient, duplicate: Patient) -> None:
         raise MergeRefusedError(
             [f"MRN {row.mrn} was merged into another record before. Choose that one." for row in merged]
         )
+    if Erasure.objects.filter(patient__in=[kept, duplicate]).exists():
+        raise MergeRefusedError(["One of the two records was erased. It cannot be merged with anything."])
     if duplicate.status == PatientStatus.DECEASED != kept.status:
         raise MergeRefusedError(
             [f"MRN {duplicate.mrn} is recorded as deceased and MRN {kept.mrn} is not. Settle which is true first."]

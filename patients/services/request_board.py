@@ -164,6 +164,8 @@ def narrowed(rows: QuerySet[ConsultationRequest], wanted: BoardFilter, *, by: Us
     """Only the requests of that location and owner whose name or telephone number fits the text."""
     if wanted.location_id is not None:
         rows = rows.filter(location=wanted.location_id)
+    elif by.reach is not None:
+        rows = rows.filter(location__in=by.reach)
     if wanted.owner == MINE:
         rows = rows.filter(owner=by)
     elif wanted.owner == NOBODY:
@@ -220,14 +222,16 @@ def patients_like(request: ConsultationRequest, *, today: date) -> list[Similar]
     return (by_address + by_name)[:SHOWN]
 
 
-def asked_also(request: ConsultationRequest) -> Sequence[ConsultationRequest]:
-    """Other requests with the same number or address that are still open: perhaps somebody asked twice."""
+def asked_also(request: ConsultationRequest, *, by: User) -> Sequence[ConsultationRequest]:
+    """Other open requests with the same number or address at locations that ``by`` reaches: perhaps asked twice."""
     same = Q(pk__in=[])
     if request.phone:
         same |= Q(phone=request.phone)
     if request.email:
         same |= Q(email__iexact=request.email)
     rows = ConsultationRequest.objects.open().filter(same).exclude(pk=request.pk).select_related("location")
+    if by.reach is not None:
+        rows = rows.filter(location__in=by.reach)
     return list(rows.order_by("received_at")[:SAME_PERSON_SHOWN])
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from patients.views import availability, background, detail, edit, imports, merge, quick
+from patients.views import availability, background, detail, edit, imports, merge, privacy, quick
 from patients.views import list as lists
 from patients.views.messages import person, write
 
@@ -26,6 +26,21 @@ urlpatterns = [
         availability.unavailable_remove,
         name="unavailable_remove",
     ),
+    # Privacy
+    path("<int:pk>/everything/", privacy.everything, name="everything"),
+    path("<int:pk>/privacy/", privacy.privacy, name="privacy"),
+    path("<int:pk>/privacy/part-2/", privacy.part_two_mark, name="part_two_mark"),
+    path("<int:pk>/privacy/consents/add/", privacy.disclosure_consent_add, name="disclosure_consent_add"),
+    path(
+        "<int:pk>/privacy/consents/<int:consent_id>/revoke/",
+        privacy.disclosure_consent_revoke,
+        name="disclosure_consent_revoke",
+    ),
+    path("<int:pk>/privacy/hold/", privacy.hold_place, name="hold_place"),
+    path("<int:pk>/privacy/hold/<int:hold_id>/lift/", privacy.hold_lift, name="hold_lift"),
+    path("<int:pk>/privacy/erasure/", privacy.erasure_propose, name="erasure_propose"),
+    path("<int:pk>/privacy/erasure/<int:proposal_id>/confirm/", privacy.erasure_confirm, name="erasure_confirm"),
+    path("<int:pk>/privacy/erasure/<int:proposal_id>/back/", privacy.erasure_take_back, name="erasure_take_back"),
     # Background
     path("<int:pk>/background/", background.background, name="background"),
     path("<int:pk>/background/<slug:kind>/add/", background.entry_add, name="entry_add"),

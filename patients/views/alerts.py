@@ -37,6 +37,8 @@ def alert_list(request: HttpRequest) -> HttpResponse:
     rows = _shown(show)
     if place is not None:
         rows = rows.filter(location=place)
+    elif (reach := staff(request).reach) is not None:
+        rows = rows.filter(location__in=reach)
     default = "-when" if show is Show.ACKNOWLEDGED else "when"
     sorts = {"when": ["raised_at"], "done": ["acknowledged_at"]}
     context = {

@@ -80,6 +80,8 @@ def ask(request: HttpRequest, pk: int) -> HttpResponseBase:
 def sent(request: HttpRequest, pk: int, *, says_danger: bool = False) -> HttpResponseBase:
     """What happens next, and how to reach a human. The page says nothing about who asked."""
     place = get_object_or_404(Location.objects.active(), pk=pk)
+    if over_limit(request, group="request opened", rate=OPENED):
+        return _too_many(request)
     context = {"place": place, "intake": public_settings_of(place), "says_danger": says_danger} | switch_of(request)
     return render(request, "patients/public/sent.html", context)
 

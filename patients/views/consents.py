@@ -264,6 +264,7 @@ def withdraw(request: HttpRequest, consent_id: int) -> HttpResponseBase:
         else:
             messages.success(request, "The consent is withdrawn from now on. Tell the clinician.")
             return go(request, HERE, consent.patient_id)
+    _log(request, consent.patient, "Consent to withdraw")
     template = "patients/consent/_withdraw.html" if is_fragment(request) else "patients/consent/withdraw.html"
     context = {"consent": consent, "patient": consent.patient, "form": form}
     return render(request, template, context, status=422 if form.is_bound else 200)

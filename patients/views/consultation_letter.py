@@ -7,7 +7,7 @@ from datetime import UTC
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
 from clinic.edge.access import requires, staff
 from clinic.pure.roles import Can
@@ -15,8 +15,10 @@ from clinic.services.access import record_reading
 from patients.adapters.letter import pdf_of
 from patients.models import Consultation
 from patients.pure.letter import PART_LABELS, USUAL, Letter, Part, parts_from
+from patients.pure.privacy import Audience
 from patients.services.letter import letter_for
 from patients.views.consultation import read
+from patients.views.disclosing import Paper, disclosed
 
 
 @require_GET
@@ -36,13 +38,17 @@ def consultation_letter(request: HttpRequest, pk: int) -> HttpResponseBase:
     return render(request, "patients/consultation/letter.html", context)
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
 @requires(Can.VIEW_CLINICAL)
 def consultation_letter_pdf(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The letter as a file; its name tells nobody who it is about."""
+    """The letter as a file; its name tells nobody who it is about. Part 2 may ask for a consent first."""
     record, now = read(pk), timezone.now()
     letter = _letter(request, record, _parts(request), page="Letter to the referrer, PDF")
-    answer = HttpResponse(pdf_of(letter, at=now.astimezone(UTC)), content_type="application/pdf")
+    paper = Paper("Letter to the referrer, PDF", Audience.PROVIDER, letter.recipient, record.location, now)
+    content = disclosed(request, record.patient, paper, lambda _: pdf_of(letter, at=now.astimezone(UTC)))
+    if isinstance(content, HttpResponse):
+        return content
+    answer = HttpResponse(content, content_type="application/pdf")
     answer["Content-Disposition"] = f'attachment; filename="letter-{record.pk}.pdf"'
     answer["Cache-Control"] = "no-store, private"
     return answer

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 from phonenumber_field.phonenumber import PhoneNumber
 
@@ -22,6 +23,7 @@ from clinic.pure.roles import Can
 from clinic.services.access import record_reading
 from patients.forms.registry import MAX_PHONES, BasePhoneFormSet, PatientForm, QuickForm, StatusForm, phone_formset
 from patients.models import Patient, PatientStatus
+from patients.services.reach import mark_reach
 from patients.services.registry import (
     BookingsStandError,
     MergedPatientError,
@@ -108,6 +110,7 @@ def likely_duplicates(request: HttpRequest) -> HttpResponseBase:
         exclude=_number(request.POST.get("exclude")),
     )
     asks = not request.POST.get("exclude")
+    mark_reach([one.patient for one in similar], person=staff(request), now=timezone.now())
     return render(request, "patients/_duplicates.html", {"similar": similar, "asks": asks})
 
 
@@ -219,6 +222,7 @@ def _unconfirmed(request: HttpRequest, details: PatientData) -> list[Similar]:
             given=details.given_name, family=details.family_name, birth_date=details.birth_date, phone=number
         ):
             found.setdefault(one.patient.pk, one)
+    mark_reach([one.patient for one in found.values()], person=staff(request), now=timezone.now())
     return list(found.values()) if {str(pk) for pk in found} - denied else []
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -16,6 +16,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from clinic.edge.access import requires, staff
 from clinic.edge.htmx import details
 from clinic.pure.roles import Can
+from clinic.services.taken import record_taken
 from patients.adapters.tables import Record, Shape, UnreadableFileError
 from patients.forms.imports import ColumnsForm, UploadForm
 from patients.models import ImportRun, ImportSource, ImportState, RefusalKind
@@ -59,7 +60,7 @@ def start(request: HttpRequest) -> HttpResponseBase:
             form.add_error("file", str(problem))
         else:
             return redirect("patients:import_run", run.pk)
-    earlier = ImportRun.objects.select_related("by")[:EARLIER_SHOWN]
+    earlier = _runs(request).select_related("by")[:EARLIER_SHOWN]
     status = 422 if request.method == "POST" else 200
     return render(request, "patients/import.html", {"form": form, "earlier": earlier}, status=status)
 
@@ -68,7 +69,7 @@ def start(request: HttpRequest) -> HttpResponseBase:
 @requires(Can.IMPORT_PATIENTS)
 def run_page(request: HttpRequest, pk: int) -> HttpResponseBase:
     """One import, wherever it stands."""
-    run = get_object_or_404(ImportRun.objects.select_related("by"), pk=pk)
+    run = get_object_or_404(_runs(request).select_related("by"), pk=pk)
     settle_lost(run, now=timezone.now())
     is_editing = run.state == ImportState.UPLOADED or ("columns" in request.GET and _may_change(run))
     return _run_page(request, run, ColumnsForm(run=run) if is_editing else None)
@@ -78,7 +79,7 @@ def run_page(request: HttpRequest, pk: int) -> HttpResponseBase:
 @requires(Can.IMPORT_PATIENTS)
 def check(request: HttpRequest, pk: int) -> HttpResponseBase:
     """What was chosen is kept, and a worker tries the whole file without saving anything."""
-    run = get_object_or_404(ImportRun, pk=pk)
+    run = get_object_or_404(_runs(request), pk=pk)
     form = ColumnsForm(request.POST, run=run)
     if not _may_change(run):
         messages.error(request, "This import is being worked on or done, so nothing was changed.")
@@ -93,7 +94,7 @@ def check(request: HttpRequest, pk: int) -> HttpResponseBase:
 @requires(Can.IMPORT_PATIENTS)
 def go(request: HttpRequest, pk: int) -> HttpResponseBase:
     """A worker imports the file: all of it, or the good rows where that was chosen."""
-    get_object_or_404(ImportRun, pk=pk)
+    get_object_or_404(_runs(request), pk=pk)
     return _requested(request, pk, is_dry_run=False, good_rows_only="good_rows" in request.POST)
 
 
@@ -101,7 +102,7 @@ def go(request: HttpRequest, pk: int) -> HttpResponseBase:
 @requires(Can.IMPORT_PATIENTS)
 def discard(request: HttpRequest, pk: int) -> HttpResponseBase:
     """An import that saved nothing is forgotten, with its file."""
-    run = get_object_or_404(ImportRun, pk=pk)
+    run = get_object_or_404(_runs(request), pk=pk)
     if not _may_change(run):
         messages.error(request, "This import is being worked on or done, so it is kept.")
         return redirect("patients:import_run", pk)
@@ -115,7 +116,7 @@ def discard(request: HttpRequest, pk: int) -> HttpResponseBase:
 @requires(Can.IMPORT_PATIENTS)
 def progress(request: HttpRequest, pk: int) -> HttpResponseBase:
     """How far a run is, asked every second; when it has ended the page is loaded again."""
-    run = get_object_or_404(ImportRun, pk=pk)
+    run = get_object_or_404(_runs(request), pk=pk)
     settle_lost(run, now=timezone.now())
     if run.state != ImportState.RUNNING:
         return HttpResponseClientRefresh() if details(request) else redirect("patients:import_run", pk)
@@ -124,9 +125,16 @@ def progress(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_GET
 @requires(Can.IMPORT_PATIENTS)
-def refused_rows(_: HttpRequest, pk: int) -> HttpResponseBase:
-    """The refused rows and likely duplicates, with the reasons, as CSV."""
-    run = get_object_or_404(ImportRun, pk=pk)
+def refused_rows(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The refused rows and likely duplicates, with the reasons, as CSV. It names people, so it is written down."""
+    run = get_object_or_404(_runs(request), pk=pk)
+    record_taken(
+        what="Refused rows of an import, CSV",
+        about=f"Import {run.pk}, {run.refused} rows",
+        path=request.path,
+        by=staff(request),
+        now=timezone.now(),
+    )
     answer = HttpResponse(content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="import-{run.pk}-refused.csv"'
     write_refusals(run, answer)  # type: ignore[arg-type]  # an answer is written to like a file
@@ -139,6 +147,12 @@ def _requested(request: HttpRequest, pk: int, **wishes: Any) -> HttpResponseBase
     except NotNowError as problem:
         messages.error(request, str(problem))
     return redirect("patients:import_run", pk)
+
+
+def _runs(request: HttpRequest) -> QuerySet[ImportRun]:
+    """All imports; for who reaches some locations only their own: a file holds patients of any location."""
+    person = staff(request)
+    return ImportRun.objects.all() if person.reach is None else ImportRun.objects.filter(by=person)
 
 
 def _may_change(run: ImportRun) -> bool:

@@ -14,15 +14,18 @@ from django.views.decorators.http import require_GET
 from clinic.edge.access import requires, staff
 from clinic.edge.htmx import is_fragment
 from clinic.edge.lists import listing
+from clinic.edge.reach import reached_by
 from clinic.models import Booking
 from clinic.pure.roles import Can
 from patients.forms.registry import ListFilterForm
 from patients.models import Patient
 from patients.models.background import INDICATION_CHOICES
+from patients.services.reach import mark_reach
 from patients.services.search import search_patients
 from patients.views.record import Moment, moment_of
 
 FOUND_AT_MOST = 200
+EVERYWHERE = "all"
 SORTS = {"name": ["search_name"], "born": ["birth_date", "search_name"], "added": ["created_at"]}
 
 
@@ -36,7 +39,10 @@ def patient_list(request: HttpRequest) -> HttpResponseBase:
     form.is_valid()
     wanted: dict[str, Any] = form.cleaned_data
     condition = request.GET.get("condition", "") if is_clinical else ""
+    person, shows_all = staff(request), request.GET.get("reach") == EVERYWHERE
     rows = Patient.objects.current()
+    if not shows_all:
+        rows = rows.filter(reached_by(person, now=moment.now))
     if wanted.get("status"):
         rows = rows.filter(status=wanted["status"])
     if wanted.get("location"):
@@ -49,11 +55,16 @@ def patient_list(request: HttpRequest) -> HttpResponseBase:
         rows, sorts["match"], default = _in_order(rows, found), ["match"], "match"
     prefetch = ["phones", *(["treated_conditions"] if is_clinical else [])]
     page = listing(request, rows.prefetch_related(*prefetch), sorts=sorts, default=default)
+    if shows_all:
+        mark_reach(page.rows, person=person, now=moment.now)
     ahead = _next_visits(page.rows, moment)
     context = {
         "listing": page,
         "rows": [(row, row.age_on(moment.today), ahead.get(row.resource_id)) for row in page.rows],
         "form": form,
+        "is_limited": person.reach is not None,
+        "shows_all": shows_all,
+        "everywhere": EVERYWHERE,
         "q": wanted.get("q", ""),
         "condition": condition,
         "conditions": INDICATION_CHOICES,

@@ -24,6 +24,7 @@ from clinic.edge.links import own_page
 from clinic.edge.lists import listing
 from clinic.models import Location
 from clinic.pure.roles import Can
+from clinic.services.access import record_reading
 from patients.forms.measures import MeasureForm, StrikeForm, TotalForm, WhenForm
 from patients.models import Assessment, AssessmentSource, Patient
 from patients.pure.measures import MEASURES, ChangeSeen, Entry, Measure, change_between, measures_by_group
@@ -144,6 +145,8 @@ def strike(request: HttpRequest, pk: int) -> HttpResponseBase:
             return to_kept(request, get_object_or_404(Patient, pk=row.patient_id), TAB)
         messages.success(request, "Struck. It counts no more and stays in the list.")
         return go(request, "measures:result", row.pk)
+    by, subject, now = staff(request), row.patient.resource_id, moment_of(request).now
+    record_reading(by=by, subject_id=subject, page="Measure to strike", path=request.path, now=now)
     context = {"row": row, "shown": Shown.of(row), "patient": row.patient, "form": form, "place": _place(request)}
     return render(request, "patients/measures/strike.html", context, status=422 if form.errors else 200)
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from clinic.edge.access import requires, staff
@@ -26,6 +27,7 @@ from patients.services.merge import (
     undo_merge,
     why_not_undoable,
 )
+from patients.services.reach import mark_reach
 from patients.services.search import search_patients, similar_patients
 from patients.templatetags.people import country_name, language_name, phone_words
 from patients.views.record import moment_of, to_kept
@@ -64,6 +66,7 @@ def merge_choose(request: HttpRequest, pk: int) -> HttpResponseBase:
         for hit in (search_patients(text, today=moment_of(request).today, limit=FOUND_AT_MOST) if text else [])
         if hit.patient.pk != pk
     ]
+    mark_reach([*(one for one, _ in likely), *found], person=staff(request), now=timezone.now())
     return render(
         request, "patients/merge_choose.html", {"patient": patient, "likely": likely, "found": found, "q": text}
     )
@@ -123,6 +126,10 @@ def merge_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
         else:
             messages.success(request, f"MRN {merge.kept.mrn} and MRN {merge.duplicate.mrn} are two records again.")
             return go(request, "patients:detail", merge.duplicate_id)
+    for row in (merge.kept, merge.duplicate):
+        record_reading(
+            by=staff(request), subject_id=row.resource_id, page="Merge", path=request.path, now=moment_of(request).now
+        )
     context = {"merge": merge, "reasons": reasons, "patient": merge.kept}
     return render(request, "patients/merge_undo.html", context, status=422 if request.method == "POST" else 200)
 

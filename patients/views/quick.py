@@ -17,6 +17,7 @@ from clinic.pure.roles import Can
 from patients.models import Patient
 from patients.pure.lookups import proposed_name, readings
 from patients.pure.names import Part, marked
+from patients.services.reach import mark_reach
 from patients.services.search import Hit, search_patients
 
 SHOWN = 8
@@ -47,6 +48,7 @@ def quick(request: HttpRequest) -> HttpResponseBase:
     if not readings(text, today=today):
         return HttpResponse()
     hits = search_patients(text, today=today, limit=SHOWN)
+    mark_reach([hit.patient for hit in hits], person=staff(request), now=timezone.now())
     options = [_option(hit, today, is_marked=place == 0) for place, hit in enumerate(hits)]
     context = {
         "text": text,

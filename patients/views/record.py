@@ -9,10 +9,10 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Case, F, OuterRef, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Value, When
 from django.db.models.functions import Coalesce, Concat, JSONObject
-from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
 from clinic.edge.access import staff
@@ -26,6 +26,7 @@ from patients.models import (
     Allergy,
     Consent,
     Consultation,
+    Erasure,
     IntakeSettings,
     Medicine,
     Patient,
@@ -51,6 +52,7 @@ TABS = (
     ("patients:bookings", "Visits", "calendar", (Can.VIEW_PATIENT,)),
     ("patients:messages", "Messages", "messages", (Can.VIEW_MESSAGES,)),
     ("patients:history", "History", "history", (Can.VIEW_AUDIT, Can.EDIT_CLINICAL)),
+    ("patients:privacy", "Privacy", "lock", (Can.ERASE_PATIENT, Can.EDIT_RETENTION)),
 )
 
 
@@ -118,9 +120,18 @@ def open_record(
     patient = get_object_or_404(_with_facts().annotate(**also or {}), pk=pk)
     if patient.merged_into_id:
         return to_kept(request, patient, tab)
+    if patient.is_erased:
+        return erased(request, patient)
     moment = moment_of(request)
     record_reading(by=staff(request), subject_id=patient.resource_id, page=page, path=request.path, now=moment.now)
     return head_of(request, patient, moment, tab)
+
+
+def erased(request: HttpRequest, patient: Patient) -> HttpResponse:
+    """What stands where a record was: that it was erased, by whom and why, and nothing else."""
+    erasure = Erasure.objects.select_related("by", "proposed_by").get(patient=patient)
+    context = {"erasure": erasure, "removed": sum(erasure.counts["removed"].values())}
+    return render(request, "patients/privacy/erased.html", context, status=410)
 
 
 def head_of(request: HttpRequest, patient: Patient, moment: Moment, tab: str) -> Head:
@@ -223,6 +234,7 @@ def _with_facts() -> Any:  # noqa: ANN401 (a queryset with annotations, for whic
         alert_facts=ArraySubquery(waiting_facts("pk")),
         consultation_facts=ArraySubquery(latest),
         consent_facts=ArraySubquery(standing),
+        is_erased=Exists(Erasure.objects.filter(**mine)),
         condition_facts=ArraySubquery(TreatedCondition.objects.filter(**mine).values("indication")),
         limit_facts=ArraySubquery(
             IntakeSettings.objects.values(row=JSONObject(location="location_id", limit="benzodiazepine_limit_mg"))

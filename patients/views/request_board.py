@@ -76,6 +76,7 @@ def add(request: HttpRequest) -> HttpResponseBase:
         initial=initial,
         today=moment.today,
         region=number_region(place),
+        reach=staff(request).reach,
     )
     if form.is_bound and form.is_valid():
         saved = take_phone_request(

@@ -28,6 +28,7 @@ from patients.models.requests import OPEN_REQUEST_STATUSES
 from patients.pure.requests import ASKED_ABOUT
 from patients.services import requests as services
 from patients.services.intake_settings import worded
+from patients.services.reach import mark_reach
 from patients.services.request_board import Card, asked_also, owners, patients_like, with_card_facts
 from patients.services.requests import CLOSABLE, RequestRefusedError, StaleRequestError
 from patients.views.record import Moment, moment_of
@@ -198,6 +199,8 @@ def sheet_of(request: HttpRequest, pk: int, problem: Problem | None = None) -> H
         )
     may_edit = staff(request).can(Can.EDIT_REQUESTS)
     is_open = row.status in OPEN_REQUEST_STATUSES
+    matches = patients_like(row, today=moment.today) if is_open and row.patient is None else []
+    mark_reach([one.patient for one in matches], person=staff(request), now=moment.now)
     context = {
         "row": row,
         "card": Card(row, moment.now),
@@ -206,8 +209,8 @@ def sheet_of(request: HttpRequest, pk: int, problem: Problem | None = None) -> H
         "is_open": is_open,
         "is_closable": row.status in CLOSABLE,
         "is_closed": row.status == RequestStatus.CLOSED,
-        "matches": patients_like(row, today=moment.today) if is_open and row.patient is None else [],
-        "asked_also": asked_also(row) if is_open else [],
+        "matches": matches,
+        "asked_also": asked_also(row, by=staff(request)) if is_open else [],
         "owners": owners() if may_edit and is_open else [],
         "outcomes": ContactOutcome.choices,
         "reasons": [choice for choice in CloseReason.choices if choice[0] != CloseReason.SPAM],

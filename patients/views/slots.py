@@ -27,6 +27,7 @@ from patients.models import ConsultationRequest, Patient, VisitMode
 from patients.pure.slots import Help, Mode, Part
 from patients.services.duplicates import Similar, similar_patients
 from patients.services.messages.addressing import zone_of
+from patients.services.reach import mark_reach
 from patients.services.reminders import reminders_of
 from patients.services.requests import RequestRefusedError, StaleRequestError, link_patient, register_from_request
 from patients.services.search import search_patients
@@ -98,7 +99,9 @@ def slots(request: HttpRequest) -> HttpResponseBase:
 def _choose(request: HttpRequest) -> HttpResponseBase:
     """Nobody was named: the registry is searched, and each one found leads on."""
     text = request.GET.get("q", "").strip()[:80]
-    hits = search_patients(text, limit=FOUND, today=_today(request, timezone.now())) if text else []
+    now = timezone.now()
+    hits = search_patients(text, limit=FOUND, today=_today(request, now)) if text else []
+    mark_reach([hit.patient for hit in hits], person=staff(request), now=now)
     return render(request, "patients/intake/slots_who.html", {"text": text, "hits": hits})
 
 
@@ -224,6 +227,7 @@ def _known(request: HttpRequest, subject: Subject, form: BookSlotForm) -> Subjec
     if subject.patient is not None or row is None:
         return subject
     if similar := _who_might_it_be(form, row):
+        mark_reach([one.patient for one in similar], person=staff(request), now=timezone.now())
         words = "Somebody like this is in the registry. Say who it is, then book."
         raise _RefusedError(subject, words, similar)
     try:

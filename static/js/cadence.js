@@ -113,10 +113,15 @@ function noticeWithUndo(text, undo) {
 }
 
 document.body.addEventListener("htmx:responseError", (event) => {
-  const status = event.detail.xhr.status;
+  const { status, responseText } = event.detail.xhr;
+  const isSaid = status === 503 && event.detail.xhr.getResponseHeader("Content-Type")?.startsWith("text/plain");
+  const elsewhere = event.detail.xhr.getResponseHeader("X-Cadence-Elsewhere");
   notice(
+    elsewhere ? elsewhere :
+    isSaid ? responseText :
     status === 403 ? "Your role does not include this, or you were signed out. Load the page again." :
     status === 404 ? "This no longer exists. Load the page again." :
+    status === 503 ? "The records cannot be reached just now. What you did last was most likely not saved: wait a minute, look, and do it again." :
     "Something went wrong on the server. Nothing was half-saved; load the page again and check.", "error");
 });
 document.body.addEventListener("htmx:sendError", () => notice("The server cannot be reached. Nothing was saved.", "error"));

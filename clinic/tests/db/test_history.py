@@ -180,6 +180,7 @@ def test_every_table_about_a_patient_is_found_by_patient() -> None:
         *{"courses.protocol", "courses.protocolversion", "courses.protocolstep"},
         *{"patients.intakesettings", "patients.priceitem", "patients.consenttext"},
         *{"patients.messagerule", "patients.messagetext"},
+        *{"patients.privacysettings", "patients.retentionterm"},
         *{"courses.infusiondaysettings", "courses.followupsettings", "courses.druglot", "courses.discrepancy"},
     }, "a new table needs its way to the patient in WAYS_TO_PATIENT, or a place in this list"
 

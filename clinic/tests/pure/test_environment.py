@@ -32,6 +32,8 @@ VARIABLES = (
     ),
     *("CADENCE_BASE_URL", "MESSAGES_PER_MINUTE"),
     *("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_FROM", "TWILIO_API_URL"),
+    *("BACKUP_RECIPIENT", "BACKUP_DIR", "BACKUP_IDENTITY"),
+    *("BACKUP_KEEP_DAILY", "BACKUP_KEEP_WEEKLY", "BACKUP_KEEP_MONTHLY"),
 )
 PRODUCTION = {
     "CADENCE_ENV": "production",
@@ -113,6 +115,10 @@ def test_good_values_are_used(read) -> None:
         ("EMAIL_URL", "resend://?api_key=k&webhook_secret=short"),
         ("EMAIL_URL", "resend://?api_key=k&webhook_secret=name:short"),
         ("CADENCE_BASE_URL", "cadence.example.org"),
+        ("METRICS_TOKEN", "short"),
+        ("METRICS_TOKEN", "long enough but with spaces in it"),
+        ("CADENCE_VAR", "var"),
+        ("CADENCE_STATIC_ROOT", "../static"),
         ("CADENCE_BASE_URL", "https://cadence.example.org/below"),
         ("CADENCE_BASE_URL", "https://cadence.example.org:port"),
         ("CADENCE_BASE_URL", "ftp://cadence.example.org"),
@@ -230,3 +236,28 @@ def test_the_development_secret_is_made_once_and_private(tmp_path: Path) -> None
     assert len(first) >= 50
     assert read_or_make_secret(path) == first
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+# --- backups ----------------------------------------------------------------------------------------------------------
+RECIPIENT = "age1" + "q" * 58
+
+
+def test_several_recipients_and_how_long_backups_are_kept(read) -> None:
+    found = read(BACKUP_RECIPIENT=f"{RECIPIENT}, {RECIPIENT}", BACKUP_DIR="/backups", BACKUP_KEEP_WEEKLY="0")
+    assert found.backup_recipients == [RECIPIENT, RECIPIENT]
+    assert (found.backup_dir, found.backup_keep) == ("/backups", (7, 0, 12))
+    assert (read().backup_recipients, read().backup_keep) == ([], (7, 5, 12))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("BACKUP_RECIPIENT", "age1short", "is no recipient"),
+        ("BACKUP_RECIPIENT", "AGE-SECRET-KEY-1ABC", "must not be on the server"),
+        ("BACKUP_KEEP_DAILY", "a week", "is not a number"),
+        ("BACKUP_KEEP_MONTHLY", "-1", "is not a number"),
+    ],
+)
+def test_an_odd_setting_of_backups_is_refused_by_name(read, name: str, value: str, said: str) -> None:
+    with pytest.raises(EnvironmentProblemError, match=rf"{name} cannot be used: .*{said}"):
+        read(**{name: value})

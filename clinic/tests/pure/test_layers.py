@@ -20,7 +20,7 @@ LAYERS = {
     **dict.fromkeys(("forms", "adapters", "edge", "templatetags"), 2),
     **dict.fromkeys(("services", "reports"), 3),
     **dict.fromkeys(("views", "tasks", "management", "admin"), 4),
-    **dict.fromkeys(("urls", "settings", "apps", "celery", "wsgi", "asgi"), 5),
+    **dict.fromkeys(("urls", "settings", "apps", "celery", "wsgi", "asgi", "gunicorn"), 5),
 }
 UNLAYERED = {"tests", "migrations"}
 """Tests may import anything; migrations are history and import what they were written against."""

@@ -38,6 +38,7 @@ URLS = (
     ("patients/urls/alerts.py", "/alerts/"),
     ("patients/urls/message_rules.py", "/setup/messages/"),
     ("patients/urls/messages.py", "/messages/"),
+    ("patients/urls/retention.py", "/setup/retention/"),
     ("patients/urls/public.py", "/"),
     ("patients/urls/hooks.py", "/hooks/"),
 )

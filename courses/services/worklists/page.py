@@ -254,7 +254,7 @@ READ = ("patient", "location", "owner", "closed_by")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the filters say. ``place`` None: every location."""
+    """What the filters say. ``place`` None: every location that the reader reaches."""
 
     place: Location | None = None
     owner: Owner = Owner.ALL
@@ -372,6 +372,8 @@ def filtered(rows: QuerySet[Task], chosen: Chosen, user: User) -> QuerySet[Task]
     """Only what the filters ask for."""
     if chosen.place is not None:
         rows = rows.filter(location=chosen.place)
+    elif user.reach is not None:
+        rows = rows.filter(location__in=user.reach)
     if chosen.kind is not None:
         rows = rows.filter(kind=chosen.kind)
     if chosen.owner is Owner.MINE:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from django.db.models import CharField, Exists, OuterRef, Value
 from django.db.models.functions import Cast, Concat
 
-from courses.models import ClinicalEvent, Course, CourseStatus, Task, TaskEnd, TaskKind
+from courses.models import ClinicalEvent, Course, CourseStatus, Discharge, Task, TaskEnd, TaskKind
 from courses.models.courses import OPEN_COURSE_STATUSES
 from courses.planning.words import say_day
 from courses.pure.outcomes.judging import Outcome
@@ -29,6 +30,8 @@ from patients.models import Assessment
 from patients.pure.measures import MEASURES
 
 TEXT = "A clinician looks at this course today"
+LEFT_LATELY = timedelta(days=7)
+"""[D] So long a departure against advice opens a task; after that only a task that is open still says so."""
 DANGER_ITEMS = {code: str(one.danger_item) for code, one in MEASURES.items() if one.danger_item is not None}
 
 
@@ -39,11 +42,12 @@ class Flag(StrEnum):
     DANGER = "danger"
 
 
-def wanted(now: datetime, course_id: int | None) -> Iterable[Wanted]:  # noqa: ARG001 (every kind is asked so)
+def wanted(now: datetime, course_id: int | None) -> Iterable[Wanted]:
     courses = Course.objects.open().exclude(status=CourseStatus.PLANNED).select_related("location")
     if course_id is not None:
         courses = courses.filter(pk=course_id)
     yield from _events(course_id)
+    yield from _left(course_id, now)
     found = list(courses)
     if is_worth_it(found):
         found = _in_question(found)
@@ -68,17 +72,33 @@ def _events(course_id: int | None) -> Iterable[Wanted]:
     rows = rows if course_id is None else rows.filter(course=course_id)
     reviewed = Task.objects.filter(key=Concat(Value(event_key("")), Cast(OuterRef("pk"), CharField())))
     for row in rows.filter(~Exists(reviewed)).select_related("course__location"):
-        place = row.course.location
-        yield Wanted(
-            kind=TaskKind.WORSE,
-            key=f"worse:event:{row.pk}",
-            location_id=place.pk,
-            patient_id=row.course.patient_id,
-            course_id=row.course_id,
-            text=TEXT,
-            due_on=place.local(row.at).date(),
-            facts={"event": row.pk, "why": [f"{row.get_kind_display()} ({say_day(row.day)}), after the course"]},
-        )
+        why = f"{row.get_kind_display()} ({say_day(row.day)}), after the course"
+        yield _wanted(row.course, f"event:{row.pk}", row.at, {"event": row.pk, "why": [why]})
+
+
+def _left(course_id: int | None, now: datetime) -> Iterable[Wanted]:
+    """Somebody left an infusion against advice. One query."""
+    rows = Discharge.objects.valid().exclude(against_advice="").filter(at__gt=now - LEFT_LATELY, at__lte=now)
+    if course_id is not None:
+        rows = rows.filter(record__visit__infusion__phase__course=course_id)
+    for row in rows.select_related("record__visit__infusion__phase__course__location"):
+        course = row.record.visit.infusion.phase.course
+        why = f"Left an infusion {row.how} ({say_day(course.location.local(row.at).date())}): {row.against_advice}"
+        yield _wanted(course, f"left:{row.pk}", row.at, {"left": row.pk, "why": [why]})
+
+
+def _wanted(course: Course, key: str, at: datetime, facts: Mapping[str, Any]) -> Wanted:
+    """A task of this list about the course, due on the local day of what raised it."""
+    return Wanted(
+        kind=TaskKind.WORSE,
+        key=f"worse:{key}",
+        location_id=course.location_id,
+        patient_id=course.patient_id,
+        course_id=course.pk,
+        text=TEXT,
+        due_on=course.location.local(at).date(),
+        facts=facts,
+    )
 
 
 def _in_question(courses: Sequence[Course]) -> list[Course]:
@@ -117,21 +137,13 @@ def _tasks(
     for pk, flags in first.items():
         one = by_id[pk]
         day = course.location.local(one.taken_at).date()
-        yield Wanted(
-            kind=TaskKind.WORSE,
-            key=f"worse:{pk}",
-            location_id=course.location_id,
-            patient_id=course.patient_id,
-            course_id=course.pk,
-            text=TEXT,
-            due_on=day,
-            facts={
-                "flags": [flag.value for flag, _ in flags],
-                "why": [f"{said} ({say_day(day)})" for _, said in flags],
-                "readings": [{"id": pk, "day": day.isoformat(), "score": _score(one)}],
-                "measure": one.measure,
-            },
-        )
+        facts = {
+            "flags": [flag.value for flag, _ in flags],
+            "why": [f"{said} ({say_day(day)})" for _, said in flags],
+            "readings": [{"id": pk, "day": day.isoformat(), "score": _score(one)}],
+            "measure": one.measure,
+        }
+        yield _wanted(course, str(pk), one.taken_at, facts)
 
 
 def _flagged(outcome: CourseOutcome, scores: Sequence[Assessment]) -> dict[Flag, list[tuple[int, str]]]:
@@ -193,4 +205,7 @@ def settled(tasks: Sequence[Task], now: datetime) -> Mapping[int, str]:  # noqa:
     said = {pk: "The answer behind it was struck as entered in error." for pk, group in ids.items() if wrong & {*group}}
     events = {task.facts["event"]: task.pk for task in tasks if "event" in task.facts}
     struck = ClinicalEvent.objects.filter(pk__in=events, struck_at__isnull=False) if events else ()
-    return said | {events[one.pk]: "The event was struck as entered in error." for one in struck}
+    said |= {events[one.pk]: "The event was struck as entered in error." for one in struck}
+    gone = {task.facts["left"]: task.pk for task in tasks if "left" in task.facts}
+    back = Discharge.objects.filter(pk__in=gone, struck_at__isnull=False) if gone else ()
+    return said | {gone[one.pk]: "They had not left: it was taken back." for one in back}

@@ -16,13 +16,14 @@ from clinic.tests.factories import Clinic, make_clinic, make_location, make_user
 from clinic.tests.fixtures.ledger import Queries
 from courses.pure.reports.analysis_columns import HEAD
 from courses.pure.reports.filters import Filters
-from courses.reports.analysis import extent_of, key_of, rows_of
+from courses.reports.analysis import KEYS, extent_of, key_of, rows_of
 from courses.tests.report_kit import put_result
 from patients.models import Patient
 from patients.tests.factories import make_patient
 
 pytestmark = pytest.mark.django_db
 EVER = Filters(period="all")
+FILE = "secret of one file"
 
 
 @pytest.fixture
@@ -35,17 +36,17 @@ def people(many: int, **fields: Any) -> list[Patient]:
 
 
 def table(filters: Filters = EVER) -> list[dict[str, Any]]:
-    return [dict(zip(HEAD, row, strict=True)) for row in rows_of(filters)]
+    return [dict(zip(HEAD, row, strict=True)) for row in rows_of(filters, secret=FILE)]
 
 
 def test_a_row_says_each_fact_by_its_definition(clinic: Clinic) -> None:
     """Born 14 March 1985: 41 on 4 January 2027. Twelve days from the first to the last, so the last is day 11."""
     for person in people(5):
         row = put_result(clinic, person, referrer="Dr. Vega")
-    found = next(one for one in table() if one["course_key"] == key_of("course_key", row.course_id))
+    found = next(one for one in table() if one["course_key"] == key_of("course_key", row.course_id, FILE))
     assert found == {
-        "course_key": key_of("course_key", row.course_id), "patient_key": key_of("patient_key", row.patient_id),
-        "prescriber_key": key_of("prescriber_key", clinic.clinician.pk), "location": "Brooklyn",
+        "course_key": key_of("course_key", row.course_id, FILE), "patient_key": key_of("patient_key", row.patient_id, FILE),
+        "prescriber_key": key_of("prescriber_key", clinic.clinician.pk, FILE), "location": "Brooklyn",
         "age_band": "40 to 49", "sex": "female", "start_year": 2027, "has_referrer": 1, "condition": "trd",
         "protocol": row.protocol_version.title, "previous_failures": 2, "dose": Decimal("0.50"), "status": "completed",
         "infusions_planned": 6, "infusions_given": 6, "infusions_in_all": 7, "given_in_all": Decimal("288.4"),
@@ -72,15 +73,15 @@ def test_nothing_in_it_names_a_person_or_a_day(clinic: Clinic) -> None:
     assert not any(isinstance(cell, date) for one in table() for cell in one.values())
 
 
-def test_a_key_is_the_same_in_every_file_differs_by_purpose_and_leads_back_to_no_number(settings: Any) -> None:
-    key = key_of("course_key", 7)
+def test_a_key_differs_by_file_and_by_purpose_and_leads_back_to_no_number(settings: Any) -> None:
+    key = key_of("course_key", 7, FILE)
     assert re.fullmatch(r"c_[a-z2-7]{16}", key)
-    assert key == key_of("course_key", 7)
-    assert (
-        len({key[2:], key_of("patient_key", 7)[2:], key_of("prescriber_key", 7)[2:], key_of("course_key", 8)[2:]}) == 4
-    )
+    assert key == key_of("course_key", 7, FILE)
+    others = [key_of(kind, 7, FILE) for kind in ("patient_key", "prescriber_key")] + [key_of("course_key", 8, FILE)]
+    assert len({key[2:], *(one[2:] for one in others)}) == 4
+    assert key_of("course_key", 7, "secret of another file") != key
     settings.SECRET_KEY = "another installation's"
-    assert key_of("course_key", 7) != key
+    assert key_of("course_key", 7, FILE) != key
 
 
 def test_two_courses_of_one_patient_have_one_patient_key(clinic: Clinic) -> None:
@@ -161,3 +162,11 @@ def test_the_queries_do_not_grow_with_the_rows(clinic: Clinic, queries: Queries)
         assert len(table()) == 5
     with queries("extent of the analysis table", at_most=2):
         extent_of(EVER)
+
+
+def test_two_files_of_the_same_courses_share_no_key(clinic: Clinic) -> None:
+    for person in people(5):
+        put_result(clinic, person)
+    first, second = ({row[HEAD.index(name)] for row in rows_of(EVER) for name in KEYS} for _ in range(2))
+    assert len(first) == len(second) == 11  # five courses, five patients, one prescriber
+    assert not first & second

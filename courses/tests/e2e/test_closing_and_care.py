@@ -22,7 +22,7 @@ def booked(transactional_db: None, sign_in: SignIn) -> Booked:
     """A series that begins in two weeks; the clinician is signed in."""
     clinic: Clinic = make_clinic()
     sign_in(clinic.clinician)
-    today = timezone.now().date()
+    today = clinic.location.local(timezone.now()).date()
     return book(today + timedelta(days=14 - today.weekday()), clinic=clinic, now=timezone.now())
 
 

@@ -43,7 +43,7 @@ def scene(transactional_db: None, sign_in: SignIn) -> Scene:
     install_shipped_protocols(now=datetime(2026, 1, 5, 14, 0, tzinfo=UTC))
     clinic = make_clinic()
     sign_in(clinic.clinician)
-    today = timezone.now().date()
+    today = clinic.location.local(timezone.now()).date()
     ada = make_patient(home_location=clinic.location, conditions=[Indication.TRD])
     make_ready(ada, Indication.TRD, clinic.location, clinic.clinician, timezone.now())
     return Scene(clinic, ada, today + timedelta(days=14 - today.weekday()))

@@ -43,8 +43,8 @@ def scene(transactional_db: None, sign_in: SignIn) -> Scene:
     return Scene(clinic, ada)
 
 
-def monday() -> date:
-    today = timezone.now().date()
+def monday(clinic: Clinic) -> date:
+    today = clinic.location.local(timezone.now()).date()
     return today + timedelta(days=14 - today.weekday())
 
 
@@ -52,7 +52,7 @@ def test_a_series_is_pencilled_and_confirmed_when_it_is_ready(
     page: Any, expect: Expect, axe: Axe, scene: Scene
 ) -> None:
     clinic, ada = scene.clinic, scene.ada
-    page.goto(f"{reverse('courses:plan', args=[ada.pk])}?first={monday().isoformat()}")
+    page.goto(f"{reverse('courses:plan', args=[ada.pk])}?first={monday(clinic).isoformat()}")
     expect(page.get_by_role("heading", name="Not ready to start")).to_be_visible()
     expect(page.get_by_role("link", name="Record consent: treatment consent")).to_be_visible()
     assert axe(page) == []

@@ -227,8 +227,12 @@ def test_the_workbook_has_the_same_rows_and_the_dictionary_beside_them(client: C
     assert book.sheetnames == ["About", "Data", "Dictionary"]
     head, *rows = book["Data"].iter_rows(values_only=True)
     assert head == HEAD
-    keys = [row[0] for row in rows]
-    assert keys == [one["course_key"] for one in lines]
+    assert len({row[0] for row in rows}) == 7
+    assert not {row[0] for row in rows} & {one["course_key"] for one in lines}  # keys belong to one file
+    said = [HEAD.index("condition"), HEAD.index("end")]
+    assert sorted(tuple(row[at] for at in said) for row in rows) == sorted(
+        (one["condition"], one["end"]) for one in lines
+    )
     assert [row[HEAD.index("given_in_all")] for row in rows] == [288.4] * 7
     assert [row[0] for row in list(book["Dictionary"].iter_rows(values_only=True))[1:]] == list(HEAD)
     about = {row[0]: row[1] for row in book["About"].iter_rows(values_only=True) if row[0]}

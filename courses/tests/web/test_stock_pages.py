@@ -14,7 +14,7 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from clinic.models import User
+from clinic.models import AccessLog, User
 from clinic.tests.factories import make_location
 from clinic.tests.fixtures.ledger import Queries
 from courses.models import Discrepancy, DrugLot, StockEntry
@@ -296,6 +296,17 @@ def test_the_file_has_every_line_of_the_period_with_the_running_balance(client: 
     assert found[2]["Witness"] == made.witness.display_name
     assert found[0]["Patient"] == "Okafor & <b>, Ada"
     assert len(rows_of_csv(client, lot=str(made.lot.pk))) == 5
+
+
+def test_the_file_is_a_reading_of_each_patient_that_it_names(client: Client, made: Stocked) -> None:
+    as_(client, made.nurse)
+    rows_of_csv(client, since="2027-04-06")
+    assert not AccessLog.objects.exists()
+    for _ in range(2):
+        rows_of_csv(client)
+    told = AccessLog.objects.values_list("user", "subject", "page", "path", "reason")
+    read = "Log of the controlled drug, CSV", reverse("stock:log_csv"), "Downtown, all lots"
+    assert list(told) == [(made.nurse.pk, made.day.patient.resource_id, *read)] * 2
 
 
 def test_no_cell_of_the_file_is_a_formula(client: Client, made: Stocked) -> None:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import resolve, reverse
 
-from clinic.models import AccessLog, User
+from clinic.models import AccessLog, User, WorkPlace
 from clinic.pure.roles import Role
 from clinic.tests.factories import Clinic, make_clinic, make_location, make_user
 from clinic.tests.fixtures.ledger import Queries
@@ -310,6 +310,9 @@ def test_mine_nobodys_location_and_kind(client: Client, clinic: Clinic) -> None:
     assert shown() == [mine, free, theirs, review], "the location that this person works at"
     assert shown(owner="mine") == [mine]
     assert shown(owner="nobody") == [free, review]
+    assert shown(location="all") == [mine, free, theirs, review], "every location that this person reaches"
+    assert shown(location=other.pk) == [mine, free, theirs, review]
+    WorkPlace.objects.create(user=clinic.desk, location=other)
     assert shown(location="all") == everything
     assert shown(location=other.pk) == [far]
     assert shown(kind="review") == [review]
@@ -318,8 +321,12 @@ def test_mine_nobodys_location_and_kind(client: Client, clinic: Clinic) -> None:
 
 def test_a_location_that_is_not_used_any_more_keeps_its_tasks_on_the_lists(client: Client, clinic: Clinic) -> None:
     """Nothing can fall off a list except by an act (issue 5)."""
-    task = make_task(clinic, location=make_location("Closed", is_active=False))
-    assert row(see(client, clinic.desk, location="all"), task)
+    closed = make_location("Closed", is_active=False)
+    task = make_task(clinic, location=closed)
+    assert row(see(client, clinic.clinician, location="all"), task), "a clinician reaches every location"
+    assert not row(see(client, clinic.desk, location="all"), task)
+    WorkPlace.objects.create(user=clinic.desk, location=closed)
+    assert row(see(client, clinic.desk, location="all"), task), "who works there reaches it, closed or not"
 
 
 @pytest.mark.parametrize("key", ["due", "opened", "patient", "owner"])

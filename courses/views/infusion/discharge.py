@@ -18,7 +18,7 @@ from clinic.models import BookingStatus, User
 from clinic.pure.roles import Can
 from clinic.services.access import record_reading
 from clinic.services.bookings import BookingRefusedError, StaleBookingError
-from courses.forms.leaving import DischargeForm, HospitalForm, TickForm
+from courses.forms.leaving import AgainstAdviceForm, DischargeForm, HospitalForm, TickForm
 from courses.pure.aftercare import driving_line, no_driving_until
 from courses.pure.leaving import FRESH, NO, WORDS, YES, Criterion
 from courses.services import leaving as services
@@ -89,11 +89,12 @@ def section(desk: Desk, user: User, **bound: Any) -> Section:
         "sheet_to": to,
         "sheet_message": message_of(left.pk, desk.booking.pk) if left else None,
         "to_hospital": services.is_sent_to_hospital(desk),
+        "advice_form": bound.get("advice_form") or AgainstAdviceForm(auto_id="advice_%s"),
         "fresh_min": int(FRESH.total_seconds() // 60),
         "next_visit": services.next_visit(desk) if since else None,
     }
     if left is not None:
-        return Section(State.DONE, f"Left {desk.place.local(left.at):%H:%M} with {left.escort_name}", context)
+        return Section(State.DONE, f"Left {desk.place.local(left.at):%H:%M} {left.how}", context)
     if since is None or desk.is_ended or desk.booking.status == BookingStatus.DONE:
         return Section(State.WAITING, "", context)
     return _standing(desk, found, context, may_write=may_write)
@@ -168,6 +169,29 @@ def hospital(request: HttpRequest, booking_id: int) -> HttpResponseBase:
         said = " ".join(refusal.messages) if isinstance(refusal, ValidationError) else str(refusal)
         return refused(request, booking_id, NAME, problem=said)
     return done(request, booking_id, notice="Handed over to the hospital.")
+
+
+@requires(Can.RUN_INFUSION)
+@require_POST
+def against_advice(request: HttpRequest, booking_id: int) -> HttpResponseBase:
+    """They would not stay."""
+    desk_or_404(booking_id)
+    form = AgainstAdviceForm(request.POST, auto_id="advice_%s")
+    if not form.is_valid():
+        return refused(request, booking_id, NAME, advice_form=form)
+    told, went_with = form.cleaned_data["told"], form.cleaned_data["went_with"]
+    try:
+        left = services.leave_against_advice(
+            booking_id=booking_id, told=told, went_with=went_with, by=staff(request), now=timezone.now()
+        )
+    except ValidationError as refusal:
+        show_refusal(form, refusal)
+        return refused(request, booking_id, NAME, advice_form=form)
+    except ChangedMeanwhileError as refusal:
+        return refused(request, booking_id, NAME, problem=str(refusal), status=409)
+    except DayRefusedError as refusal:
+        return refused(request, booking_id, NAME, advice_form=form, problem=str(refusal))
+    return done(request, booking_id, notice=f"Left {left.how}.")
 
 
 @requires(Can.RUN_INFUSION)

@@ -20,6 +20,7 @@ from clinic.edge.access import staff
 from clinic.edge.htmx import announce, go, is_fragment
 from clinic.models import Booking, User
 from clinic.pure.roles import Can
+from clinic.services.access import record_reading
 from courses.pure.phases import PHASE_LABELS, DayPhase, phase_of
 from courses.services.dosing import say_order
 from courses.services.infusion_desk import Desk, read_desk
@@ -110,8 +111,13 @@ def shown_sections(desk: Desk, user: User, bound: Mapping[str, Mapping[str, Any]
 def render_day(
     request: HttpRequest, desk: Desk, *, bound: Mapping[str, Mapping[str, Any]] | None = None, status: int = 200
 ) -> HttpResponse:
-    """The whole page, or for htmx all its sections; the browser swaps those that changed (static/js/infusion.js)."""
-    user = staff(request)
+    """The whole page, or for htmx all its sections; the browser swaps those that changed (static/js/infusion.js).
+
+    Whoever opens the whole page reads the record, at whichever address of the day it is asked for.
+    """
+    user, subject = staff(request), desk.booking.subject_id
+    if request.method == "GET" and not is_fragment(request) and subject:
+        record_reading(by=user, subject_id=subject, page="Infusion day", path=request.path, now=desk.now)
     sections = shown_sections(desk, user, bound or {})
     by_name = {one.name: one.section for one in sections}
     is_ready = by_name["discharge"].state is State.NOW

@@ -22,6 +22,7 @@ from courses.services.infusion_desk import Desk
 from courses.services.infusion_pdf import summary_for
 from courses.services.infusion_record import ChangedMeanwhileError, DayRefusedError
 from courses.views.infusion.frame import Section, State, desk_or_404, done, refused
+from patients.services.privacy_part2 import notice_for
 
 
 def section(desk: Desk, user: User, *, amend_form: AmendForm | None = None, problem: str = "") -> Section:
@@ -148,7 +149,7 @@ def pdf(request: HttpRequest, booking_id: int) -> HttpResponseBase:
             path=request.path,
             now=desk.now,
         )
-    made = pdf_of(summary_for(desk), at=desk.now.astimezone(UTC))
+    made = pdf_of(summary_for(desk, notice=notice_for(desk.patient)), at=desk.now.astimezone(UTC))
     answer = HttpResponse(made, content_type="application/pdf")
     answer["Content-Disposition"] = f'inline; filename="infusion-{booking_id}.pdf"'
     answer["Cache-Control"] = "no-store, private"

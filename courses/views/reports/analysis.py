@@ -17,13 +17,16 @@ from courses.planning.words import say_count
 from courses.pure.reports.analysis import REMAINS
 from courses.pure.reports.analysis_columns import DICTIONARY_HEAD, HEAD, OUTCOME, WHAT, WHO, dictionary
 from courses.pure.reports.contents import LEAST, Cell
+from courses.pure.reports.deidentified import LIMITS, METHOD
 from courses.pure.reports.filters import Filters
 from courses.reports.analysis import Extent, extent_of, rows_of
+from courses.reports.deidentified import HEAD as EVENTS_HEAD
+from courses.reports.deidentified import events_of, plan_of
 from courses.reports.filtering import choices, said
 from courses.services.report_taken import record_taken
 from courses.services.results import bring_up_to_date
 from courses.views.reports.files import ROWS, as_file, file_name, said_at
-from courses.views.reports.frame import asked_filters, bar_of, kinds_of
+from courses.views.reports.frame import asked_filters, bar_of, choices_of, kinds_of
 
 GROUPS = (("Whose, where and when", WHO), ("What was done", WHAT), ("What it came to", OUTCOME))
 DICTIONARY = "dictionary"
@@ -70,6 +73,30 @@ def table_file(request: HttpRequest, suffix: str) -> HttpResponseBase:
     return as_file(HttpResponse(content, content_type=XLSX), name)
 
 
+@requires(Can.TAKE_REPORT_DATA)
+@require_GET
+def events_file(request: HttpRequest, suffix: str) -> HttpResponseBase:
+    """Sessions and scores with moved days as CSV; too few patients for it get the page with the reason (422)."""
+    now = timezone.now()
+    if suffix != "csv":
+        raise Http404
+    filters, problems = asked_filters(request, request.GET, now)
+    filters = filters.alone
+    bring_up_to_date(now)
+    plan = plan_of(filters)
+    if problems or not plan.names:
+        return _page(request, now)
+    record_taken(
+        what="Sessions and scores, de-identified, CSV",
+        about=f"{said(filters, choices())} · {say_count(len(plan.names), 'patient')}, {plan.left_out} left out",
+        path=request.get_full_path(),
+        by=staff(request),
+        now=now,
+    )
+    lines = csv_lines(EVENTS_HEAD, events_of(plan))
+    return as_file(StreamingHttpResponse(lines, content_type=CSV), file_name("sessions-and-scores", filters, suffix))
+
+
 def _workbook(filters: Filters, extent: Extent, words: str, as_of: str) -> bytes:
     about: list[tuple[str, Cell]] = [
         ("Filters", words),
@@ -86,7 +113,7 @@ def _workbook(filters: Filters, extent: Extent, words: str, as_of: str) -> bytes
 def _page(request: HttpRequest, now: datetime) -> HttpResponse:
     filters, problems = asked_filters(request, request.GET, now)
     filters = filters.alone
-    state, known = bring_up_to_date(now), choices()
+    state, known = bring_up_to_date(now), choices_of(request)
     extent = extent_of(filters)
     is_refused = bool(problems) or (request.resolver_match is not None and request.resolver_match.url_name != "table")
     query = filters.to_query()
@@ -100,6 +127,10 @@ def _page(request: HttpRequest, now: datetime) -> HttpResponse:
         "count": len(HEAD),
         "remains": REMAINS,
         "least": LEAST,
+        "events_url": reverse("reports:events_file", args=["csv"]) + (f"?{query}" if query else ""),
+        "events_method": METHOD.format(least=LEAST),
+        "events_limits": LIMITS,
+        "events_head": EVENTS_HEAD,
         "waiting": state.waiting,
         "files": [(one.upper(), _address(one, query)) for one in ("csv", "xlsx")],
         "is_refused": is_refused,

@@ -13,11 +13,11 @@ from clinic.pure.roles import Can
 from courses.forms.course_reports import ChosenForm
 from courses.pure.course_page import Audience
 from courses.pure.outcomes.terms import End
-from courses.reports.filtering import choices, results, said
+from courses.reports.filtering import results, said
 from courses.services.course_reports import MOST, NotChosenError, print_courses
 from courses.services.results import bring_up_to_date
 from courses.views.reports.files import ROWS, as_file
-from courses.views.reports.frame import asked_filters, bar_of, kinds_of
+from courses.views.reports.frame import asked_filters, bar_of, choices_of, kinds_of
 
 SORTS = {"started": ("started_on", "course"), "patient": ("patient__family_name", "patient__given_name", "course")}
 
@@ -50,7 +50,7 @@ def _page(request: HttpRequest, form: ChosenForm) -> HttpResponse:
     filters, problems = asked_filters(request, request.GET, now)
     filters = filters.alone
     bring_up_to_date(now)
-    known = choices()
+    known = choices_of(request)
     rows = results(filters).select_related("patient", "location", "protocol_version")
     listed = listing(request, rows, sorts=SORTS, default="-started", size=MOST)
     ticked = set(form.data.getlist("course")) if form.is_bound else set()  # type: ignore[attr-defined]

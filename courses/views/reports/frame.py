@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from django.core.exceptions import PermissionDenied
@@ -28,7 +28,7 @@ from courses.pure.reports.filters import (
     Filters,
     OddFiltersError,
 )
-from courses.reports.filtering import Choices
+from courses.reports.filtering import Choices, choices
 from courses.reports.registry import ReportKind, kinds
 
 ANY_REPORT = (Can.VIEW_OUTCOME_REPORTS, Can.VIEW_OPERATION_REPORTS)
@@ -85,9 +85,28 @@ def asked_filters(
     """
     unsaid = kind.unsaid if kind is not None else USUAL
     try:
-        return Filters.from_query(query, today=today_of(request, now), unsaid=unsaid), {}
+        return _within_reach(request, Filters.from_query(query, today=today_of(request, now), unsaid=unsaid)), {}
     except OddFiltersError as odd:
-        return odd.rest, odd.problems
+        return _within_reach(request, odd.rest), odd.problems
+
+
+def _within_reach(request: HttpRequest, filters: Filters) -> Filters:
+    """For a person of some locations only: the one that is asked for where it is theirs, else where they work now."""
+    reach, place = staff(request).reach, current_location(request)
+    if reach is None:
+        return filters
+    second = _within_reach(request, filters.compare) if filters.compare is not None else None
+    usual = place.pk if place is not None else min(reach)
+    return replace(filters, location=filters.location if filters.location in reach else usual, compare=second)
+
+
+def choices_of(request: HttpRequest) -> Choices:
+    """What there is to choose, of locations those that this person reaches."""
+    known, reach = choices(), staff(request).reach
+    if reach is None:
+        return known
+    places = tuple((value, words) for value, words in known.of["location"] if int(value) in reach)
+    return Choices({**known.of, "location": places}, has_any_location=False)
 
 
 def address_of(kind: ReportKind, filters: Filters) -> str:
@@ -175,7 +194,8 @@ def _period_field(kind: ReportKind, filters: Filters, problems: Mapping[str, str
 def _choice(name: str, filters: Filters, known: Choices, problems: Mapping[str, str]) -> Field:
     value = getattr(filters, name)
     said = "" if value is None else str(value)
-    return Field(name, LABELS[name], said, [("", "Any"), *_with(known, name, said)], problems.get(name, ""))
+    options = [*known.any_of(name), *_with(known, name, said)]
+    return Field(name, LABELS[name], said, options, problems.get(name, ""))
 
 
 def _with(known: Choices, name: str, value: str) -> list[tuple[str, str]]:
@@ -206,7 +226,7 @@ def _second_choices(kind: ReportKind, filters: Filters, known: Choices, problems
         if name in kind.filters:
             mine, theirs = getattr(filters, name), getattr(second, name)
             said = SAME if mine == theirs else "" if theirs is None else str(theirs)
-            options = [(SAME, "The same"), ("", "Any"), *_with(known, name, said if said != SAME else "")]
+            options = [(SAME, "The same"), *known.any_of(name), *_with(known, name, said if said != SAME else "")]
             yield Field(VS + name, LABELS[name], said, options, problems.get(VS + name, ""))
 
 

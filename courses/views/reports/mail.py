@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from clinic.edge.access import requires, staff
-from clinic.edge.context import current_location
+from clinic.edge.context import active_locations, current_location
 from clinic.models import Location
 from courses.forms.report_mail import MailForm
 from courses.models import ReportMail
@@ -25,7 +25,7 @@ from courses.views.reports.frame import ANY_REPORT, asked_filters, kind_or_404, 
 def mails(request: HttpRequest) -> HttpResponseBase:
     """What this person is told of each month, and one more asked for: a report, with the filters it was opened with."""
     by = staff(request)
-    kinds, places = kinds_of(by), list(Location.objects.active())
+    kinds, places = kinds_of(by), active_locations(request)
     form = MailForm(
         request.POST if request.method == "POST" else None,
         kinds=[(kind.key, kind.title) for kind in kinds],

@@ -14,7 +14,6 @@ from clinic.edge.htmx import is_fragment
 from courses.forms.reports import SaveForm
 from courses.models import SavedReport
 from courses.reports.comparing import report_of
-from courses.reports.filtering import choices
 from courses.reports.registry import ReportKind
 from courses.services.results import bring_up_to_date
 from courses.views.reports.frame import (
@@ -22,6 +21,7 @@ from courses.views.reports.frame import (
     address_of,
     asked_filters,
     bar_of,
+    choices_of,
     file_links,
     kind_or_404,
     kinds_of,
@@ -49,7 +49,7 @@ def report_page(request: HttpRequest, kind: ReportKind, *, form: SaveForm | None
     query = request.GET.copy() if form is None else form.filters
     filters, problems = asked_filters(request, query, now, kind)
     state = bring_up_to_date(now)
-    known = choices()
+    known = choices_of(request)
     built = report_of(kind, filters, now, known)
     address = address_of(kind, filters)
     context = {

@@ -199,6 +199,8 @@ def test_the_board_is_narrowed_by_location_owner_and_words(clinic: Clinic) -> No
         return {card.request.given_name for column in columns for card in column.cards}
 
     assert names() == {"Iris", "Bo", "Priya"}  # of the location at which one works
+    assert names(location="all") == {"Iris", "Bo", "Priya"}  # the front desk reaches no other
+    clinic.desk.work_places.create(location=other)
     assert names(location="all") == {"Iris", "Bo", "Priya", "Sara"}
     assert names(location=other.pk) == {"Sara"}
     assert names(owner="mine") == {"Iris"}
