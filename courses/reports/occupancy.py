@@ -37,6 +37,7 @@ held AS MATERIALIZED (
     FROM place
     JOIN clinic_booking b
         ON b.location_id = place.id AND lower(b.span) >= place.lo - interval '1 day' AND lower(b.span) < place.hi
+        AND lower(b.span) >= %(earliest)s::timestamptz - interval '1 day' AND lower(b.span) < %(latest)s
         AND lower(b.span) < %(now)s + interval '1 day' AND b.status NOT IN ('cancelled', 'missed', 'withheld')
 )"""
 SHARED = (BOOKABLE, HELD)
@@ -49,9 +50,9 @@ SPANS = """
         FROM held
         JOIN clinic_allocation a
             ON a.booking_id = held.id AND NOT a.released AND a.role IN ('station', 'nurse', 'clinician')
-            -- What lies far from the period is left out before the join, by an index of the table's pages.
-            AND lower(a.span) >= (SELECT min(lo) FROM place) - interval '2 days'
-            AND lower(a.span) < (SELECT max(hi) FROM place) + interval '2 days'
+            -- What lies far from the period is left out before the join.
+            AND a.span && tstzrange(%(earliest)s::timestamptz - interval '2 days',
+                                    %(latest)s::timestamptz + interval '2 days')
         JOIN bookable r ON r.id = a.resource_id
         GROUP BY held.location_id, r.who, a.span
     ) AS together

@@ -1,13 +1,16 @@
 """What happened in a period at the chosen locations: several questions in one statement, each answered by plain rows.
 
 A day begins and ends on the clocks of its own location, also on the days on which they change. Every statement knows
-``place``: the chosen locations, each with the instants between which its period lies, ``[lo, hi)``.
+``place``: the chosen locations, each with the instants between which its period lies, ``[lo, hi)``. ``earliest`` and
+``latest`` are instants between which the period lies on any clock on earth: they leave out no row that ``lo`` and ``hi``
+let in, but as constants they tell PostgreSQL how many rows to expect, which it cannot know of a join.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +22,8 @@ from courses.pure.reports.rates import Quartiles
 Row = dict[str, Any]
 PLACES = Decimal("0.001")  # of a quartile, in whatever unit: what lies behind is the machine's, not the data's
 
+AHEAD_OF_UTC, BEHIND_UTC = timedelta(hours=14), timedelta(hours=12)
+"""How far clocks on earth are from UTC at most: Kiritimati, and the ships west of the date line."""
 ROOM = "SELECT set_config('work_mem', '64MB', true);"
 """A year of visits is joined and sorted in memory; with PostgreSQL's usual 4 MB it goes by way of the disk and takes
 half as long again. For the one statement: it ends with its transaction."""
@@ -70,8 +75,19 @@ def page(
 
 
 def period_of(filters: Filters) -> dict[str, Any]:
-    """What ``place`` names."""
-    return {"since": filters.since, "until": filters.until, "location": filters.location}
+    """What ``place`` names, and the instants around the period."""
+    since, until = filters.since, filters.until
+    return {
+        "since": since,
+        "until": until,
+        "location": filters.location,
+        "earliest": _midnight(since) - AHEAD_OF_UTC if since else "-infinity",
+        "latest": _midnight(until) + timedelta(days=1) + BEHIND_UTC if until else "infinity",
+    }
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)
 
 
 def quartiles(name: str, value: str, *, where: str = "TRUE") -> str:

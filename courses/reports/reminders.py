@@ -24,6 +24,7 @@ sent AS MATERIALIZED (
     FROM place
     JOIN patients_message m
         ON m.location_id = place.id AND m.due_at >= place.lo AND m.due_at < place.hi AND m.due_at <= %(now)s
+        AND m.due_at >= %(earliest)s AND m.due_at < %(latest)s
         AND m.state NOT IN ('planned', 'sending')
     LEFT JOIN clinic_booking b ON b.id = m.booking_id AND m.event IN ('consultation', 'infusion')
 )"""

@@ -25,6 +25,7 @@ visit AS MATERIALIZED (
     FROM place
     JOIN clinic_booking b
         ON b.location_id = place.id AND lower(b.span) >= place.lo AND lower(b.span) < place.hi AND b.kind = 'infusion'
+        AND lower(b.span) >= %(earliest)s AND lower(b.span) < %(latest)s
     JOIN courses_infusionvisit v ON v.booking_id = b.id AND v.outcome IN ('given', 'withheld')
     JOIN courses_infusion i ON i.id = v.infusion_id
     JOIN courses_phase p ON p.id = i.phase_id
@@ -42,20 +43,23 @@ effect AS MATERIALIZED (
 LOOKED = """
 looked AS MATERIALIZED (
     SELECT visit.record_id, visit.outcome, visit.location_id, visit.booking_id, visit.course_id, visit.patient_id,
-           visit.at, visit.day,
-           (array_agg(f.systolic_mmhg ORDER BY f.at DESC, f.id DESC)
-               FILTER (WHERE f.systolic_mmhg IS NOT NULL AND f.at <= COALESCE(s.at, 'infinity')))[1] AS systolic,
-           (array_agg(f.diastolic_mmhg ORDER BY f.at DESC, f.id DESC)
-               FILTER (WHERE f.systolic_mmhg IS NOT NULL AND f.at <= COALESCE(s.at, 'infinity')))[1] AS diastolic,
-           (array_agg(f.heart_rate_bpm ORDER BY f.at DESC, f.id DESC)
-               FILTER (WHERE f.heart_rate_bpm IS NOT NULL AND f.at <= COALESCE(s.at, 'infinity')))[1] AS heart_rate,
-           max(f.systolic_mmhg) FILTER (WHERE f.at > s.at) AS peak_systolic,
-           max(f.diastolic_mmhg) FILTER (WHERE f.at > s.at) AS peak_diastolic
+           visit.at, visit.day, seen.systolic, seen.diastolic, seen.heart_rate, seen.peak_systolic, seen.peak_diastolic
     FROM visit
-    JOIN courses_flowsheetrow f ON f.record_id = visit.record_id AND f.struck_at IS NULL
     LEFT JOIN courses_runevent s ON s.record_id = visit.record_id AND s.kind = 'start' AND s.struck_at IS NULL
-    GROUP BY visit.record_id, visit.outcome, visit.location_id, visit.booking_id, visit.course_id, visit.patient_id,
-             visit.at, visit.day
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS n,
+               (array_agg(f.systolic_mmhg ORDER BY f.at DESC, f.id DESC)
+                   FILTER (WHERE f.systolic_mmhg IS NOT NULL AND f.at <= COALESCE(s.at, 'infinity')))[1] AS systolic,
+               (array_agg(f.diastolic_mmhg ORDER BY f.at DESC, f.id DESC)
+                   FILTER (WHERE f.systolic_mmhg IS NOT NULL AND f.at <= COALESCE(s.at, 'infinity')))[1] AS diastolic,
+               (array_agg(f.heart_rate_bpm ORDER BY f.at DESC, f.id DESC)
+                   FILTER (WHERE f.heart_rate_bpm IS NOT NULL AND f.at <= COALESCE(s.at, 'infinity')))[1] AS heart_rate,
+               max(f.systolic_mmhg) FILTER (WHERE f.at > s.at) AS peak_systolic,
+               max(f.diastolic_mmhg) FILTER (WHERE f.at > s.at) AS peak_diastolic
+        FROM courses_flowsheetrow f
+        WHERE f.record_id = visit.record_id AND f.struck_at IS NULL
+    ) AS seen
+    WHERE seen.n > 0
 )"""
 ALERT = """
 alert AS MATERIALIZED (
@@ -89,7 +93,7 @@ QUESTIONS = {
                (SELECT count(*) FROM effect WHERE outcome = 'transferred') AS transferred,
                count(*) FILTER (
                    WHERE outcome = 'given' AND NOT COALESCE(says_none, FALSE)
-                   AND NOT EXISTS (SELECT 1 FROM effect WHERE effect.record_id = visit.record_id)
+                   AND COALESCE(record_id NOT IN (SELECT record_id FROM effect), TRUE)
                ) AS nothing_entered
         FROM visit""",
     "effects": """

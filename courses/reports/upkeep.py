@@ -29,6 +29,7 @@ drawn AS MATERIALIZED (
     FROM place
     JOIN courses_druglot l ON l.location_id = place.id
     JOIN courses_drugdraw d ON d.lot_id = l.id AND d.drawn_at >= place.lo AND d.drawn_at < place.hi
+        AND d.drawn_at >= %(earliest)s AND d.drawn_at < %(latest)s
 )"""
 OFF = """
 off AS MATERIALIZED (

@@ -31,6 +31,7 @@ booked AS MATERIALIZED (
     FROM place
     JOIN clinic_booking b
         ON b.location_id = place.id AND lower(b.span) >= place.lo AND lower(b.span) < place.hi
+        AND lower(b.span) >= %(earliest)s AND lower(b.span) < %(latest)s
         AND b.kind IN ('consultation', 'infusion')
     LEFT JOIN patients_intakesettings n ON n.location_id = place.id
 )"""
@@ -45,7 +46,7 @@ timed AS MATERIALIZED (
            date_part('epoch', booked.left_at - e.at) / 60 AS observation,
            CASE WHEN s.at IS NOT NULL THEN date_part('epoch', booked.left_at - booked.started_at) / 60 END AS stay
     FROM booked
-    JOIN courses_infusionvisit v ON v.booking_id = booked.id AND v.outcome = 'given'
+    JOIN courses_infusionvisit v ON v.booking_id = booked.id AND v.outcome = 'given' AND booked.kind = 'infusion'
     LEFT JOIN courses_infusionrecord r ON r.visit_id = v.id
     LEFT JOIN courses_runevent s ON s.record_id = r.id AND s.kind = 'start' AND s.struck_at IS NULL
     LEFT JOIN courses_runevent e ON e.record_id = r.id AND e.kind IN ('stop', 'end') AND e.struck_at IS NULL
