@@ -25,7 +25,7 @@ from courses.reports.reading import Row
 BOOKABLE = """
 bookable AS MATERIALIZED (
     SELECT r.id, CASE WHEN r.kind = 'chair' THEN 'chair' WHEN 'nurse' = ANY(u.roles) THEN 'nurse'
-                      ELSE 'clinician' END AS who
+                      ELSE 'clinician' END COLLATE "C" AS who
     FROM clinic_resource r
     LEFT JOIN clinic_user u
         ON u.resource_id = r.id AND u.is_active AND u.roles && ARRAY['nurse', 'clinician']::varchar[]
@@ -42,19 +42,15 @@ held AS MATERIALIZED (
 )"""
 SHARED = (BOOKABLE, HELD)
 SPANS = """
-    SELECT location_id, who,
-           string_agg(floor(date_part('epoch', lower(span)) / 60)::int || ' ' ||
-                      ceil(date_part('epoch', upper(span)) / 60)::int || ' ' || n, ' ') AS spans
+    SELECT location_id, who, string_agg(since || ' ' || until || ' ' || n, ' ') AS spans
     FROM (
-        SELECT held.location_id, r.who, a.span, count(*) AS n
+        SELECT held.location_id, r.who, floor(date_part('epoch', lower(a.span)) / 60)::int AS since,
+               ceil(date_part('epoch', upper(a.span)) / 60)::int AS until, count(*) AS n
         FROM held
         JOIN clinic_allocation a
             ON a.booking_id = held.id AND NOT a.released AND a.role IN ('station', 'nurse', 'clinician')
-            -- What lies far from the period is left out before the join.
-            AND a.span && tstzrange(%(earliest)s::timestamptz - interval '2 days',
-                                    %(latest)s::timestamptz + interval '2 days')
         JOIN bookable r ON r.id = a.resource_id
-        GROUP BY held.location_id, r.who, a.span
+        GROUP BY held.location_id, r.who, since, until
     ) AS together
     GROUP BY location_id, who"""
 QUESTIONS = {
