@@ -135,7 +135,11 @@ class Resource(models.Model):
                 name="resource_name_unique_at_location",
             ),
         ]
-        indexes = [models.Index(fields=["location", "kind"], name="resource_by_location")]
+        indexes = [
+            models.Index(fields=["location", "kind"], name="resource_by_location"),
+            # Patients are resources too, and in time all but a few hundred of them.
+            models.Index(fields=["kind"], condition=~Q(kind="patient"), name="resource_of_the_house"),
+        ]
 
     def __str__(self) -> str:
         return self.name

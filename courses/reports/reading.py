@@ -2,8 +2,8 @@
 
 A day begins and ends on the clocks of its own location, also on the days on which they change. Every statement knows
 ``place``: the chosen locations, each with the instants between which its period lies, ``[lo, hi)``. ``earliest`` and
-``latest`` are instants between which the period lies on any clock on earth: they leave out no row that ``lo`` and ``hi``
-let in, but as constants they tell PostgreSQL how many rows to expect, which it cannot know of a join.
+``latest`` are instants between which the period lies on any clock on earth: they leave out no row that ``lo`` and
+``hi`` let in, but as constants they tell PostgreSQL how many rows to expect, which it cannot know of a join.
 """
 
 from __future__ import annotations

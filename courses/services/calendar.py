@@ -10,7 +10,17 @@ from uuid import UUID, uuid4
 from django.db.models import Q, QuerySet
 from icalendar import Calendar, Event, Timezone
 
-from clinic.models import Allocation, AllocationRole, BookingKind, BookingStatus, Location, Resource, ResourceKind, User
+from clinic.models import (
+    Allocation,
+    AllocationRole,
+    Booking,
+    BookingKind,
+    BookingStatus,
+    Location,
+    Resource,
+    ResourceKind,
+    User,
+)
 from clinic.pure.walltime import MinuteSpan
 from clinic.services.recorded import recorded
 from courses.services.day import VisitCard, day_span, visits_between
@@ -79,9 +89,9 @@ def shades(
 
 
 def _booked_people(location: Location, start: datetime, end: datetime) -> QuerySet[Allocation, int]:
-    held = Allocation.objects.held().overlapping(start, end)
-    people = held.filter(booking__location=location, resource__kind=ResourceKind.PERSON)
-    return people.values_list("resource_id", flat=True)
+    """By the bookings of the day, which an index finds; the allocations of a day lie among those of all days."""
+    day = Booking.objects.filter(location=location).overlapping(start, end)
+    return Allocation.objects.held().filter(booking__in=day).values_list("resource_id", flat=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,6 +209,12 @@ class Message(models.Model):
             models.Index(fields=["claimed_at"], condition=Q(state="sending"), name="message_claimed"),
             models.Index(fields=["location", "-due_at", "-id"], name="message_by_location"),
             models.Index(fields=["location", "state", "-due_at"], name="message_by_state"),
+            # What is still to come, in the order in which it leaves; without it the list reads all that has gone.
+            models.Index(
+                fields=["location", "due_at", "id"],
+                condition=Q(state__in=["planned", "sending"]),
+                name="message_to_come",
+            ),
             models.Index(fields=["patient", "-due_at"], name="message_by_patient"),
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="message_by_provider_id"),
         ]
