@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.module_loading import import_string
@@ -68,11 +70,14 @@ RAIL_COUNTS = {
 LOCATION_FACTS = (
     "patients.services.alerts.waiting_count",
     "courses.services.attention.stock_waiting",
-    "courses.services.attention.tasks_waiting",
+    "courses.services.worklists.page.tasks_waiting",
     "courses.services.freed.freed_waiting",
     "patients.services.messages.outbox.messages_waiting",
 )
-"""What is counted for each location on every page: annotations, named as strings for the same reason."""
+"""What is counted for each location on every page: annotations, named as strings for the same reason.
+
+Asked for once, so whatever they compare with the present moment they compare with a ``Moment``.
+"""
 RAIL_FOOT: tuple[RailRow, ...] = (("Set-up", "settings", "setup:index", "/setup/", Can.EDIT_SETUP),)
 
 
@@ -84,12 +89,25 @@ def active_locations(request: HttpRequest, *, also: Mapping[str, Any] | None = N
     """
     known: list[Location] | None = request.__dict__.get("cadence_locations")
     if known is None:
-        facts = {name: fact for path in LOCATION_FACTS for name, fact in import_string(path)().items()}
-        places, reach = Location.objects.active().annotate(**facts, **also or {}), staff(request).reach
+        places, reach = _places().annotate(**also or {}), staff(request).reach
         if reach is not None:
             places = places.filter(pk__in=reach)
         known = request.__dict__["cadence_locations"] = list(places)
     return known
+
+
+_kept = threading.local()
+
+
+def _places() -> QuerySet[Location]:
+    """The active locations with their facts, not read yet.
+
+    Putting the query together takes ten times as long as PostgreSQL takes to answer it, so each thread does it once.
+    """
+    if not hasattr(_kept, "places"):
+        facts = {name: fact for path in LOCATION_FACTS for name, fact in import_string(path)().items()}
+        _kept.places = Location.objects.active().annotate(**facts)
+    return _kept.places.all()
 
 
 @dataclass(frozen=True, slots=True)

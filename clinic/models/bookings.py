@@ -5,7 +5,6 @@ Rows here are written by ``clinic.services.bookings`` and by nothing else (a tes
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeFi
 from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 from django.db.models import F, Func, Q, Value
+from django.db.models.expressions import Combinable
 
 from clinic.models.history import track
 from clinic.models.places import Location, Resource
@@ -163,13 +163,24 @@ class AllocationQuerySet(models.QuerySet["Allocation"]):
     def overlapping(self, start: datetime, end: datetime) -> AllocationQuerySet:
         return self.filter(span__overlap=(start, end))
 
-    def of(self, resource_ids: Iterable[int]) -> AllocationQuerySet:
-        return self.filter(resource_id__in=list(resource_ids))
+    def of(self, resource: int | Combinable) -> AllocationQuerySet:
+        """Those of one resource: its id, or an expression for it.
+
+        Said as the exclusion constraint says it, whose index finds a day of one resource among five years of all; a
+        plain comparison with the id reads either all of its years or that day of everybody.
+        """
+        return self.alias(whose=_resource_range(F("resource"))).filter(
+            whose__overlap=_resource_range(Value(resource) if isinstance(resource, int) else resource)
+        )
 
 
-def _point(field: str, function: str, output: models.Field) -> Func:
+def _point(number: Combinable, function: str, output: models.Field) -> Func:
     """The one-element range of a number: a range type needs no extension to stand in a GiST constraint."""
-    return Func(F(field), F(field), Value("[]"), function=function, output_field=output)
+    return Func(number, number, Value("[]"), function=function, output_field=output)
+
+
+def _resource_range(number: Combinable) -> Func:
+    return _point(number, "int8range", BigIntegerRangeField())
 
 
 @track()
@@ -190,8 +201,8 @@ class Allocation(models.Model):
             ExclusionConstraint(
                 name="allocation_never_in_two_places",
                 expressions=[
-                    (_point("resource", "int8range", BigIntegerRangeField()), RangeOperators.OVERLAPS),
-                    (_point("lane", "int4range", IntegerRangeField()), RangeOperators.OVERLAPS),
+                    (_resource_range(F("resource")), RangeOperators.OVERLAPS),
+                    (_point(F("lane"), "int4range", IntegerRangeField()), RangeOperators.OVERLAPS),
                     ("span", RangeOperators.OVERLAPS),
                 ],
                 condition=Q(released=False),

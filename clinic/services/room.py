@@ -169,7 +169,7 @@ def _knot(room: Room, resource: Resource, ask: Ask, own: Sequence[Held], ignored
         first, last = ask.start - margin, ask.end + margin
         rows = (
             Allocation.objects.held()
-            .of([resource.pk])
+            .of(resource.pk)
             .overlapping(first, last)
             .filter(lane__lt=ATTENTION_LANE)
             .exclude(booking_id__in=ignored)

@@ -11,7 +11,6 @@ from typing import Any
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
-from django.utils import timezone
 
 from clinic.models import Booking, BookingStatus, Location, User
 from clinic.models.bookings import RELEASED_STATUSES, UPCOMING_STATUSES
@@ -35,7 +34,6 @@ from courses.services.day import VisitCard
 from courses.services.flowsheet import due_of
 from courses.services.infusion_desk import Desk, children_of, with_children
 from courses.services.worklists.page import say_waiting
-from courses.services.worklists.page import tasks_waiting as due_tasks
 
 LATE_AFTER = timedelta(minutes=10)  # clinic setting: how long a chair waits before somebody calls
 SHOWN = 8
@@ -206,11 +204,6 @@ def stock_waiting(location: str = "pk") -> dict[str, Coalesce]:
 
 def _counted(rows: QuerySet[Any, Any]) -> Coalesce:
     return Coalesce(Subquery(rows.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0)
-
-
-def tasks_waiting(location: str = "pk") -> dict[str, Any]:
-    """Annotation of a location: tasks of the worklists that wait, by kind; read by the shell with its locations."""
-    return due_tasks(timezone.now(), location)
 
 
 def task_needs(location: Location, user: User) -> list[NeedsYou]:

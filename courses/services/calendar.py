@@ -204,7 +204,7 @@ def _own(user: User, now: datetime) -> Iterable[Allocation]:
     if user.resource_id is None:
         return ()
     window = (now - timedelta(days=FEED_PAST_DAYS), now + timedelta(days=FEED_FUTURE_DAYS))
-    held = Allocation.objects.held().of([user.resource_id]).overlapping(*window)
+    held = Allocation.objects.held().of(user.resource_id).overlapping(*window)
     rows = (
         held.exclude(role=AllocationRole.ATTENTION)
         .select_related("booking__location")

@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.fields import DateTimeRangeField
 from django.db.models import (
     Case,
     CharField,
     Exists,
     F,
+    Func,
     OuterRef,
     Q,
     QuerySet,
@@ -24,9 +26,9 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Cast, Concat, JSONObject
-from django.utils import timezone
 
 from clinic.models import Allocation, Location, User
+from clinic.models.moments import Moment
 from clinic.services.bookings import GivenBack
 from courses.models import (
     FollowUpSettings,
@@ -116,8 +118,8 @@ def text_of(local: datetime, chair: str) -> str:
 def is_taken(slot: str = "") -> Exists:
     """An annotation of a freed time: something else holds its chair by now."""
     chair, start, end = (OuterRef(f"{slot}{name}") for name in ("chair", "start", "end"))
-    held = Allocation.objects.held().filter(resource=chair)
-    return Exists(held.filter(span__startswith__lt=end, span__endswith__gt=start))
+    span = Func(start, end, function="tstzrange", output_field=DateTimeRangeField())
+    return Exists(Allocation.objects.held().of(chair).filter(span__overlap=span))
 
 
 def close_slot(slot: FreedSlot, text: str, *, now: datetime, how: TaskEnd, by: User | None = None) -> None:
@@ -157,10 +159,8 @@ def _let_go(offers: QuerySet[SlotOffer], now: datetime) -> None:
 
 def freed_waiting(location: str = "pk") -> dict[str, ArraySubquery]:
     """An annotation of a location: its next times to offer, for Today. ``clinic.edge.context`` reads it along."""
-    now = timezone.now()  # the shell, which reads this with its locations, passes no moment
-    rows = FreedSlot.objects.filter(
-        location=OuterRef(location), closed_at__isnull=True, start__gt=now, start__lt=now + timedelta(days=1)
-    )
+    soon = {"start__gt": Moment(), "start__lt": Moment(timedelta(days=1))}
+    rows = FreedSlot.objects.filter(location=OuterRef(location), closed_at__isnull=True, **soon)
     key = Concat(Value(KEY), Cast(OuterRef("pk"), CharField()))
     is_asked_for = Exists(Task.objects.open().filter(key=key))  # nobody has set its task aside
     free = rows.annotate(is_taken=is_taken()).filter(is_asked_for, is_taken=False).order_by("start", "pk")

@@ -251,10 +251,10 @@ class TestLanes:
         spans = [("09:00", "10:00"), ("09:00", "11:00"), ("10:00", "12:00"), ("11:00", "13:00")]
         booked = book([self.watch(clinic, n, *span) for n, span in enumerate(spans)], by=clinic.desk, now=NOW)
         release([booked[1].pk, booked[2].pk], status=BookingStatus.CANCELLED, reason="moved", by=clinic.desk, now=NOW)
-        lanes = {a.booking_id: a.lane for a in Allocation.objects.held().of([clinic.nurse.pk])}
+        lanes = {a.booking_id: a.lane for a in Allocation.objects.held().of(clinic.nurse.pk)}
         assert lanes == {booked[0].pk: 0, booked[3].pk: 1}
         long = book_one(clinic, self.watch(clinic, 4, "09:30", "12:00"))
-        lanes = {a.booking_id: a.lane for a in Allocation.objects.held().of([clinic.nurse.pk])}
+        lanes = {a.booking_id: a.lane for a in Allocation.objects.held().of(clinic.nurse.pk)}
         assert lanes[booked[0].pk] != lanes[long.pk] != lanes[booked[3].pk]
         assert set(lanes.values()) == {0, 1}
 

@@ -13,11 +13,12 @@ from enum import StrEnum
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, DateField, DateTimeField, F, Func, Max, OuterRef, Q, QuerySet, Value, Window
+from django.db.models import Count, DateField, DateTimeField, F, Func, Max, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import Cast, JSONObject, RowNumber
 from django.urls import reverse
 
 from clinic.models import Location, User
+from clinic.models.moments import Moment
 from clinic.pure.roles import Can
 from courses.models import Task, TaskKind
 from courses.planning.words import say_days
@@ -469,12 +470,12 @@ def ways_to_end(task: Task, user: User) -> tuple[bool, bool, bool]:
 # -- Today -------------------------------------------------------------------------------------------------------------
 
 
-def tasks_waiting(now: datetime, location: str = "pk", zone: str = "time_zone") -> dict[str, ArraySubquery]:
+def tasks_waiting(location: str = "pk", zone: str = "time_zone") -> dict[str, ArraySubquery]:
     """Annotation of a location: how many tasks of each kind wait there now, and how many of them are due.
 
     As ``[{"kind": .., "n": .., "due": ..}]``, without those that were put off.
     """
-    local = Func(OuterRef(zone), Value(now, DateTimeField()), function="timezone", output_field=DateTimeField())
+    local = Func(OuterRef(zone), Moment(), function="timezone", output_field=DateTimeField())
     today = Cast(local, DateField())
     waiting = Task.objects.open().filter(location=OuterRef(location))
     waiting = waiting.exclude(later_until__isnull=False, later_until__gt=today)

@@ -16,9 +16,9 @@ from django.db.models import Count, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, JSONObject
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from clinic.models import Location, User
+from clinic.models.moments import Moment
 from clinic.pure.roles import Can
 from patients.models import Channel, IncomingMessage, Message, MessageEvent, MessageState, MessageStep, Patient
 from patients.models.messages import GONE_OUT
@@ -212,7 +212,7 @@ def messages_waiting(location: str = "pk") -> dict[str, ArraySubquery]:
 
     Each as ``[{"n": ..}]``; read by the shell with its locations. An answer whose location nobody knows waits at each.
     """
-    lately = Q(state=MessageState.TO_CALL) | Q(state=MessageState.FAILED, state_at__gte=timezone.now() - FAILED_LATELY)
+    lately = Q(state=MessageState.TO_CALL) | Q(state=MessageState.FAILED, state_at__gte=Moment(-FAILED_LATELY))
     states = (MessageState.TO_CALL, MessageState.FAILED)  # said once more for the index
     stuck = Message.objects.filter(lately, state__in=states, location=OuterRef(location)).order_by().values("state")
     here = Q(location=OuterRef(location)) | Q(location__isnull=True)
