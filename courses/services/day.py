@@ -8,7 +8,8 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from django.db.models import Exists, OuterRef, Prefetch
+from django.db.models import OuterRef, Prefetch, Subquery
+from django.db.models.lookups import IsNull
 
 from clinic.models import Allocation, AllocationRole, Booking, BookingKind, BookingStatus, Location
 from clinic.models.bookings import UPCOMING_STATUSES
@@ -151,15 +152,15 @@ def visits_between(
         released: with those that were cancelled, missed or withheld.
         with_day: with what the infusion day of each booking needs (``INFUSION_DAY``).
     """
+    phone = Phone.objects.filter(patient__resource=OuterRef("subject"))
     rows = (
         Booking.objects.filter(location=location)
         .overlapping(start, end)
         .select_related(
             "subject__patient", "infusion_visit__infusion__phase__course", *(INFUSION_DAY if with_day else ())
         )
-        .annotate(
-            has_phone=Exists(Phone.objects.filter(patient__resource=OuterRef("subject"))), by_patient=patients_act()
-        )
+        # One look for each booking: as EXISTS, PostgreSQL would rather gather the telephones of all patients first.
+        .annotate(has_phone=IsNull(Subquery(phone.values("pk")[:1]), False), by_patient=patients_act())
         .prefetch_related(
             Prefetch("allocations", Allocation.objects.select_related("resource__user").order_by("role", "id"))
         )
