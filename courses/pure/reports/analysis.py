@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from courses.pure.reports.analysis_columns import OTHER, VARIABLES, Facts
+from courses.pure.reports.analysis_kinds import QUASI, Kind
 from courses.pure.reports.contents import LEAST, Cell
 
+OF = {one.name: one.of for one in VARIABLES}
 POOLED_FACTS = ("location", "protocol", "prescriber_key", "indication", "sex", "status", "measure", "censored_by")
 """Facts of which rare values are "other"."""
 REMAINS = (
-    "What remains: a person who knows of a patient the year, age band, sex, condition and place of treatment may "
-    "find the row where few share them, and exact scores, doses and days make every row its own. The keys are "
-    "drawn anew for every file, so two files cannot be laid beside each other by them. This is de-identified data"
-    " of a clinic and not anonymous data: keep it where patients’ data is kept, and give it to nobody without an "
+    "What remains: exact scores, doses and days make every row its own for whoever knows them of a patient; the "
+    "number of a patient’s courses, the measure and the counts of infusions can suggest what was withheld. The "
+    "keys are drawn anew for every file, so two files cannot be laid beside each other by them. This is de-identified "
+    "data of a clinic and not anonymous data: keep it where patients’ data is kept, and give it to nobody without an "
     "agreement."
 )
 
@@ -40,12 +42,29 @@ def pooled(value: str, names: frozenset[str]) -> str:
     return value if not value or value in names else OTHER
 
 
-def row_of(facts: Facts, names: Mapping[str, frozenset[str]]) -> tuple[Cell, ...]:
+def coarsened(facts: Facts, names: Mapping[str, frozenset[str]]) -> Facts:
+    """The facts of a course with its rare categories pooled.
+
+    Args:
+        names: for each of ``POOLED_FACTS`` the values that may be named.
+    """
+    return {**facts, **{name: pooled(facts[name], names[name]) for name in POOLED_FACTS}}
+
+
+def kind_of(facts: Facts) -> Kind:
+    """What a course says by the quasi-identifiers before any of it is given up.
+
+    Args:
+        facts: with rare categories pooled.
+    """
+    return tuple(OF[name](facts) for name in QUASI)
+
+
+def row_of(facts: Facts, cells: Mapping[str, Cell]) -> tuple[Cell, ...]:
     """The row of one course, in the order of ``HEAD``.
 
     Args:
-        facts: of the course.
-        names: for each of ``POOLED_FACTS`` the values that may be named.
+        facts: with rare categories pooled.
+        cells: of the columns of which something may have been given up, as the file says them.
     """
-    coarse = {**facts, **{name: pooled(facts[name], names[name]) for name in POOLED_FACTS}}
-    return tuple(one.of(coarse) for one in VARIABLES)
+    return tuple(cells[one.name] if one.name in cells else one.of(facts) for one in VARIABLES)

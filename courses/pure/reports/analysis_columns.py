@@ -16,6 +16,8 @@ from patients.pure.indications import INDICATION_LABELS
 OLDEST = 90
 """From this age on people are one group (45 CFR 164.514(b)(2)(i)(C))."""
 OTHER = "other"
+WITHHELD = "withheld"
+OR_WITHHELD = f"or {WITHHELD}"
 NO_YES = "0 no, 1 yes"
 RARE = f"{OTHER}: fewer than {LEAST} patients in this file, or the next larger where these would be alone"
 RESULTS = "courses.pure.reports.results"
@@ -88,15 +90,21 @@ WHO = (
     Variable(
         "prescriber_key",
         "Which courses had one prescriber.",
-        f"u_ and 16 letters or digits; {RARE}",
+        f"u_ and 16 letters or digits; {RARE}; {OR_WITHHELD}",
         "HMAC-SHA256 of the person with a secret drawn for this file and kept nowhere",
         _field("prescriber_key"),
     ),
-    Variable("location", "Where the course was given.", f"name of the location; {RARE}", "Course", _field("location")),
+    Variable(
+        "location",
+        "Where the course was given.",
+        f"name of the location; {RARE}; {OR_WITHHELD}",
+        "Course",
+        _field("location"),
+    ),
     Variable(
         "age_band",
         "Age on the day of the first infusion.",
-        f"ten years; {OLDEST} and over",
+        f"ten years, {OLDEST} and over; wider where few share it: twenty years, under 40 or 40 and over; {OR_WITHHELD}",
         "Patient",
         lambda facts: age_band(facts["age"]),
         "years",
@@ -104,21 +112,21 @@ WHO = (
     Variable(
         "sex",
         "Sex recorded for clinical use.",
-        f"female, male, unknown; {RARE}; also where recorded so",
+        f"female, male, unknown; {RARE}; also where recorded so; {OR_WITHHELD}",
         "Patient",
         _field("sex"),
     ),
     Variable(
         "start_year",
         "Year of the first infusion. No other date is in this file.",
-        "four digits",
+        f"four digits; {OR_WITHHELD}",
         "Course",
         lambda facts: facts["started_on"].year,
     ),
     Variable(
         "has_referrer",
         "A referrer is recorded. Who it is is left out.",
-        NO_YES,
+        f"{NO_YES}; {OR_WITHHELD}",
         "Patient",
         lambda facts: int(bool(facts["referrer"])),
     ),
@@ -127,14 +135,14 @@ WHAT = (
     Variable(
         "condition",
         "What the course was for.",
-        f"{', '.join(INDICATION_LABELS)}; {RARE}; also where recorded so",
+        f"{', '.join(INDICATION_LABELS)}; {RARE}; also where recorded so; {OR_WITHHELD}",
         "Course",
         _field("indication"),
     ),
     Variable(
         "protocol",
         "The protocol of the series, whatever its version.",
-        f"title of the protocol; {RARE}",
+        f"title of the protocol; {RARE}; {OR_WITHHELD}",
         "Course",
         _field("protocol"),
     ),
@@ -374,9 +382,15 @@ OUTCOME = (
 )
 VARIABLES = (*WHO, *WHAT, *OUTCOME)
 HEAD = tuple(one.name for one in VARIABLES)
-DICTIONARY_HEAD = ("variable", "meaning", "unit", "values", "source")
+DICTIONARY_HEAD = ("variable", "meaning", "unit", "values", "source", "withheld")
 
 
-def dictionary() -> tuple[tuple[str, str, str, str, str], ...]:
-    """A line for each column, in their order."""
-    return tuple((one.name, one.meaning, str(one.unit), one.values, one.source) for one in VARIABLES)
+def dictionary(lost: Mapping[str, str]) -> tuple[tuple[str, str, str, str, str, str], ...]:
+    """A line for each column, in their order.
+
+    Args:
+        lost: for the columns of which something may be withheld, how much of it is in this file, and why.
+    """
+    return tuple(
+        (one.name, one.meaning, str(one.unit), one.values, one.source, lost.get(one.name, "")) for one in VARIABLES
+    )

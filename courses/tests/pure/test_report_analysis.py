@@ -7,6 +7,7 @@ import pytest
 from courses.models import CourseResult
 from courses.pure.reports.analysis import POOLED_FACTS, kept, pooled
 from courses.pure.reports.analysis_columns import DICTIONARY_HEAD, HEAD, VARIABLES, age_band, dictionary
+from courses.pure.reports.analysis_kinds import words_of
 from courses.reports.analysis import FIELDS, KEYS, NAMED
 
 
@@ -41,14 +42,15 @@ def test_what_may_not_be_named_is_other_and_what_is_not_recorded_stays_so() -> N
 
 
 def test_every_column_has_one_line_in_the_dictionary_and_every_line_says_everything() -> None:
-    lines = dictionary()
+    lines = dictionary(words_of([0, 4]))
     assert tuple(line[0] for line in lines) == HEAD
     assert len(set(HEAD)) == len(HEAD) == 51
-    assert len(DICTIONARY_HEAD) == len(lines[0]) == 5
-    for name, meaning, _unit, values, source in lines:
+    assert len(DICTIONARY_HEAD) == len(lines[0]) == 6
+    for name, meaning, _unit, values, source, withheld in lines:
         assert meaning.endswith("."), name
         assert values, name
         assert source, name
+        assert bool(withheld) == ("or withheld" in values), name
 
 
 def test_no_column_is_a_name_a_day_or_a_number_of_a_record() -> None:

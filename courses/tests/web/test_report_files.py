@@ -211,10 +211,41 @@ def test_the_table_has_a_line_for_each_course_and_its_dictionary_every_column(cl
     assert sorted({one["end"] for one in lines}) == ["no_baseline", "non_response", "response"]
     assert sum(one["end"] == "response" for one in lines) == 11
     page = client.get(reverse("reports:table"), QUARTER).content.decode()
-    for name, *_ in dictionary():
+    for name, *_ in dictionary({}):
         assert f"<code>{name}</code>" in page
     said = lines_of(client.get(reverse("reports:table_file", args=["dictionary"])))
     assert [one["variable"] for one in said] == list(HEAD)
+
+
+def test_page_and_dictionaries_say_how_much_is_withheld_and_why(client: Client, clinic: Clinic) -> None:
+    """Six women of 41 and one of 81: the referrer and the narrow band are given up, of all seven."""
+    for one in people(6):
+        put_result(clinic, one)
+    put_result(clinic, make_patient("Old", "Person", birth_date=date(1945, 5, 1), sex="female"))
+    as_(client, clinic.manager)
+    page = client.get(reverse("reports:table"), QUARTER).content.decode()
+    assert '<strong class="tabular">7</strong> of the courses were made coarser' in page
+    assert "age_band is under 40, or 40 and over" in page
+    url = reverse("reports:table_file", args=["dictionary"])
+    assert f"{url}?since=2027-01-01&amp;until=2027-03-31" in page
+    said = {one["variable"]: one["withheld"] for one in lines_of(client.get(url, QUARTER))}
+    assert said["has_referrer"] == "7 of 7 withheld: fewer than 5 patients would share what is said of them"
+    assert said["age_band"] == "0 of 7 withheld, 7 wider: fewer than 5 patients would share what is said of them"
+    assert (said["sex"], said["end_score"]) == ("0 of 7 withheld", "")
+    assert said["age_band"] in page
+    book = openpyxl.load_workbook(io.BytesIO(body(client.get(reverse("reports:table_file", args=["xlsx"]), QUARTER))))
+    lines = list(book["Dictionary"].iter_rows(values_only=True))
+    assert {line[0]: line[5] or "" for line in lines[1:]} == said
+    about = {row[0]: row[1] for row in book["About"].iter_rows(values_only=True) if row[0]}
+    assert about["Courses told more coarsely"] == 7
+    assert "(1) has_referrer is withheld; (2) age_band is twenty years" in about["Withheld"]
+
+
+def test_the_dictionary_of_too_few_patients_counts_nobody(client: Client, clinic: Clinic) -> None:
+    for one in people(4):
+        put_result(clinic, one)
+    answer = as_(client, clinic.manager).get(reverse("reports:table_file", args=["dictionary"]), QUARTER)
+    assert {one["withheld"] for one in lines_of(answer)} == {""}
 
 
 def test_the_workbook_has_the_same_rows_and_the_dictionary_beside_them(client: Client, clinic: Clinic) -> None:

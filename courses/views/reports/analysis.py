@@ -16,8 +16,10 @@ from courses.adapters.report_files import CSV, XLSX, Rows, csv_lines, rows_xlsx
 from courses.planning.words import say_count
 from courses.pure.reports.analysis import REMAINS
 from courses.pure.reports.analysis_columns import DICTIONARY_HEAD, HEAD, OUTCOME, WHAT, WHO, dictionary
+from courses.pure.reports.analysis_kinds import METHOD, QUASI, STEPS, words_of
 from courses.pure.reports.contents import LEAST, Cell
-from courses.pure.reports.deidentified import LIMITS, METHOD
+from courses.pure.reports.deidentified import LIMITS
+from courses.pure.reports.deidentified import METHOD as EVENTS_METHOD
 from courses.pure.reports.filters import Filters
 from courses.reports.analysis import Extent, extent_of, rows_of
 from courses.reports.deidentified import HEAD as EVENTS_HEAD
@@ -30,7 +32,7 @@ from courses.views.reports.frame import asked_filters, bar_of, choices_of, kinds
 
 GROUPS = (("Whose, where and when", WHO), ("What was done", WHAT), ("What it came to", OUTCOME))
 DICTIONARY = "dictionary"
-WIDTHS = (28, 60, 10, 60, 40)
+WIDTHS = (28, 60, 10, 60, 40, 40)
 
 
 @requires(Can.TAKE_REPORT_DATA)
@@ -45,14 +47,14 @@ def table(request: HttpRequest) -> HttpResponse:
 def table_file(request: HttpRequest, suffix: str) -> HttpResponseBase:
     """The table as CSV, sent while it is read, or as XLSX with its dictionary; the dictionary alone as CSV."""
     now = timezone.now()
-    if suffix == DICTIONARY:
-        lines = csv_lines(DICTIONARY_HEAD, dictionary())
-        return as_file(StreamingHttpResponse(lines, content_type=CSV), "analysis-table-dictionary.csv")
-    if suffix not in ("csv", "xlsx"):
+    if suffix not in ("csv", "xlsx", DICTIONARY):
         raise Http404
     filters, problems = asked_filters(request, request.GET, now)
     filters = filters.alone
     state, extent = bring_up_to_date(now), extent_of(filters)
+    if suffix == DICTIONARY and not problems:
+        lines = csv_lines(DICTIONARY_HEAD, _dictionary(extent))
+        return as_file(StreamingHttpResponse(lines, content_type=CSV), "analysis-table-dictionary.csv")
     if problems or not extent.is_enough:
         return _page(request, now)
     words = said(filters, choices())
@@ -68,7 +70,7 @@ def table_file(request: HttpRequest, suffix: str) -> HttpResponseBase:
     )
     name = file_name("analysis-table", filters, suffix)
     if suffix == "csv":
-        return as_file(StreamingHttpResponse(csv_lines(HEAD, rows_of(filters)), content_type=CSV), name)
+        return as_file(StreamingHttpResponse(csv_lines(HEAD, rows_of(filters, extent)), content_type=CSV), name)
     content = _workbook(filters, extent, words, said_at(request, now))
     return as_file(HttpResponse(content, content_type=XLSX), name)
 
@@ -104,10 +106,20 @@ def _workbook(filters: Filters, extent: Extent, words: str, as_of: str) -> bytes
         ("Courses", extent.courses),
         ("Patients", extent.patients),
         ("Missing values", "An empty cell is not known or does not apply, which is not 0."),
+        ("Withheld", METHOD),
+        ("Courses told more coarsely", extent.coarser),
         ("What remains", REMAINS),
     ]
-    sheets = [Rows("Data", HEAD, rows_of(filters)), Rows("Dictionary", DICTIONARY_HEAD, dictionary(), WIDTHS)]
+    sheets = [
+        Rows("Data", HEAD, rows_of(filters, extent)),
+        Rows("Dictionary", DICTIONARY_HEAD, _dictionary(extent), WIDTHS),
+    ]
     return rows_xlsx("Analysis table, de-identified", about, sheets)
+
+
+def _dictionary(extent: Extent) -> tuple[tuple[str, ...], ...]:
+    """Of too few patients it says nothing but what the columns mean."""
+    return dictionary(words_of(list(extent.levels.values())) if extent.is_enough else {})
 
 
 def _page(request: HttpRequest, now: datetime) -> HttpResponse:
@@ -123,12 +135,16 @@ def _page(request: HttpRequest, now: datetime) -> HttpResponse:
         "problems": problems,
         "extent": extent,
         "about": said(filters, known),
-        "groups": GROUPS,
+        "groups": _groups(extent),
+        "head": DICTIONARY_HEAD,
+        "quasi": QUASI,
+        "steps": [step.says for step in STEPS],
+        "dictionary_url": _address(DICTIONARY, query),
         "count": len(HEAD),
         "remains": REMAINS,
         "least": LEAST,
         "events_url": reverse("reports:events_file", args=["csv"]) + (f"?{query}" if query else ""),
-        "events_method": METHOD.format(least=LEAST),
+        "events_method": EVENTS_METHOD.format(least=LEAST),
         "events_limits": LIMITS,
         "events_head": EVENTS_HEAD,
         "waiting": state.waiting,
@@ -136,6 +152,12 @@ def _page(request: HttpRequest, now: datetime) -> HttpResponse:
         "is_refused": is_refused,
     }
     return render(request, "courses/reports/table.html", context, status=422 if is_refused else 200)
+
+
+def _groups(extent: Extent) -> list[tuple[str, list[tuple[str, ...]]]]:
+    """The lines of the dictionary under the headings of the page."""
+    lines = {line[0]: line for line in _dictionary(extent)}
+    return [(title, [lines[one.name] for one in variables]) for title, variables in GROUPS]
 
 
 def _address(suffix: str, query: str) -> str:
