@@ -11,19 +11,14 @@ from typing import Any, Literal
 import typst
 from django.conf import settings
 
-MOST_MARKED = 1500
-"""Rows that are set with marks for readers of the screen."""
 TEMPLATE = Path("templates") / "patients" / "privacy" / "everything.typ"
 
 
 def record_pdf(paper: Mapping[str, Any], *, at: datetime) -> bytes:
     """The paper as a PDF made ``at`` that moment: accessible (PDF/UA) where the fonts have every letter of it.
 
-    In a record of very many rows long tables have no marks for a screen reader, which would take most of the time
-    and of the file; headings keep theirs, and the JSON file has everything for a program to read.
+    Other requests of the process go on meanwhile: Typst works without holding Python's lock.
     """
-    is_long = sum(len(part["rows"]) for part in paper["parts"]) > MOST_MARKED
-    paper = {**paper, "is_long": is_long}
     try:
         return _compiled(paper, at, standards=["ua-1"])
     except typst.TypstError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -32,6 +31,8 @@ DRAWN = frozenset({"signature", "content"})
 """Drawings and files: the paper says that they are there."""
 MOST_COLUMNS = 12
 LONGEST_CELL = 42
+MOST_BLOCKS = 12
+"""More rows than that are lines of text instead of blocks, and say once what all of them say."""
 MOMENT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d")
 DAY = re.compile(r"^\d{4}-\d\d-\d\d$")
 
@@ -72,19 +73,32 @@ def paper_of(data: Mapping[str, Any], *, zone: str) -> dict[str, Any]:
 
 
 def _part(title: str, labels: Mapping[str, str], rows: Sequence[Row], clock: ZoneInfo) -> dict[str, Any]:
-    """A table where it is narrow enough, else a block of facts for each row; empty columns fall out."""
+    """A table where it is narrow enough, else a block or a line of facts for each row; empty columns fall out.
+
+    A long history would be hundreds of pages of blocks, nearly all of them what stands in the block before.
+    """
     said = [{name: _cell(row, name, clock) for name in labels if name not in UNSAID} for row in rows]
     used = [name for name in labels if any(row.get(name) for row in said)]
-    is_table = len(used) <= MOST_COLUMNS and _longest(said) <= LONGEST_CELL and len(rows) > 1
+    is_many = len(rows) > MOST_BLOCKS
+    same = [name for name in used if is_many and len({row[name] for row in said}) == 1]
+    used = [name for name in used if name not in same]
+    is_table = len(used) <= MOST_COLUMNS and _longest(said, used) <= LONGEST_CELL and len(rows) > 1
     if is_table:
         body: list[Any] = [[row[name] for name in used] for row in said]
     else:
         body = [[[labels[name], row[name]] for name in used if row[name]] for row in said]
-    return {"title": title, "head": [labels[name] for name in used], "is_table": is_table, "rows": body}
+    return {
+        "title": title,
+        "same": [[labels[name], said[0][name]] for name in same],
+        "head": [labels[name] for name in used],
+        "is_table": is_table,
+        "is_lines": is_many and not is_table,
+        "rows": body,
+    }
 
 
-def _longest(rows: Iterable[Mapping[str, str]]) -> int:
-    return max((len(value) for row in rows for value in row.values()), default=0)
+def _longest(rows: Iterable[Mapping[str, str]], names: Sequence[str]) -> int:
+    return max((len(row[name]) for row in rows for name in names), default=0)
 
 
 def _cell(row: Row, name: str, clock: ZoneInfo) -> str:
@@ -101,11 +115,12 @@ def _said(value: Any, clock: ZoneInfo) -> str:  # noqa: ANN401 (a value of JSON)
     elif isinstance(value, bool):
         said = "yes" if value else "no"
     elif isinstance(value, dict) and set(value) == {"from", "to"}:
-        said = f"{_said(value['from'], clock)} to {_said(value['to'], clock)}"
-    elif isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
-        said = ", ".join(str(one) for one in value)
-    elif isinstance(value, dict | list):
-        said = json.dumps(value, ensure_ascii=False)
+        said = _spanned(_said(value["from"], clock), _said(value["to"], clock))
+    elif isinstance(value, dict):
+        said = "; ".join(f"{name}: {_said(one, clock) or 'none'}" for name, one in value.items())
+    elif isinstance(value, list):
+        plain = all(isinstance(one, str | int | float) for one in value)
+        said = (", " if plain else "\n").join(_said(one, clock) for one in value)
     elif isinstance(value, str) and MOMENT.match(value):
         local = datetime.fromisoformat(value).astimezone(clock)
         said = f"{local:%b} {local.day}, {local.year}, {local:%H:%M}"
@@ -115,3 +130,9 @@ def _said(value: Any, clock: ZoneInfo) -> str:  # noqa: ANN401 (a value of JSON)
     else:
         said = str(value)
     return said
+
+
+def _spanned(begin: str, end: str) -> str:
+    """From one moment to another; the day is said once where it is one."""
+    day, _, clock = end.rpartition(", ")
+    return f"{begin} to {clock if day and begin.startswith(f'{day}, ') else end}"
