@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q
 
 from clinic.models import Location, User
@@ -173,6 +174,8 @@ def record_disclosure_consent(
     now: datetime,
 ) -> DisclosureConsent:
     """The consent that was signed on paper stands in the record. Raises ValidationError by field."""
+    if signed_on < patient.birth_date:
+        raise ValidationError({"signed_on": "The patient was not born yet."})
     row = DisclosureConsent(
         patient=patient,
         is_for_tpo=is_for_tpo,

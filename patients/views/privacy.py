@@ -51,7 +51,7 @@ def everything(request: HttpRequest, pk: int) -> HttpResponseBase:
         return head
     part_two = part_two_of(head.patient)
     initial = {"audience": Audience.PATIENT.value, "recipient": head.patient.legal_name}
-    form = EverythingForm(request.POST or None, initial=initial)
+    form = EverythingForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_bound and form.is_valid():
         try:
             return _file(request, head, form.cleaned_data)
@@ -116,13 +116,15 @@ def _page(request: HttpRequest, pk: int, **forms: Form) -> HttpResponseBase:
     patient, today = head.patient, head.moment.today
     part_two = part_two_of(patient) if head.is_clinical else None
     kept = kept_of(patient, terms())
+    holds = list(LegalHold.objects.filter(patient=patient).select_related("placed_by", "lifted_by"))
     context = {
         "head": head,
         "patient": patient,
         "part_two": part_two,
         "consents": [(one, one.is_valid_on(today)) for one in part_two.consents] if part_two else [],
         "disclosures": patient.disclosures.select_related("by", "consent"),
-        "holds": LegalHold.objects.filter(patient=patient).select_related("placed_by", "lifted_by"),
+        "holds": holds,
+        "is_held": any(one.lifted_at is None for one in holds),
         "proposal": ErasureProposal.objects.filter(patient=patient, closed_at=None)
         .select_related("proposed_by")
         .first(),

@@ -3,10 +3,10 @@
 
 const search = document.getElementById("search");
 
-// On a phone the rail is wider than the screen: it shows the part with the page one is on.
-if (matchMedia("(max-width: 640px)").matches) {
-  const here = document.querySelector(".rail [aria-current=page]"), rail = here?.closest(".rail");
-  if (rail) rail.scrollLeft = here.offsetLeft - (rail.clientWidth - here.offsetWidth) / 2;
+// Where the rail of a phone or a row of tabs is wider than its room, it shows the part with the page one is on.
+for (const here of document.querySelectorAll(":is(.rail, .patient-tabs, .report-tabs) [aria-current=page]")) {
+  const row = here.closest(".rail, .patient-tabs, .report-tabs"), box = here.getBoundingClientRect(), around = row.getBoundingClientRect();
+  if (row.scrollWidth > row.clientWidth) row.scrollLeft += box.left - around.left - (row.clientWidth - box.width) / 2;
 }
 
 function openSearch() {

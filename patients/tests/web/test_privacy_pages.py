@@ -16,6 +16,7 @@ from clinic.tasks.housekeeping import forget_caught_mail
 from clinic.tests.factories import Clinic, make_clinic
 from patients.models import (
     DisclosureConsent,
+    DisclosureTaken,
     Erasure,
     ErasureProposal,
     LegalHold,
@@ -136,6 +137,71 @@ def test_a_hold_is_placed_once_and_lifted_with_a_reason(client: Client, clinic: 
     assert LegalHold.objects.filter(lifted_at=None).exists()
     post(client, by, "patients:hold_lift", patient.pk, hold.pk, reason="Settled")
     assert LegalHold.objects.get().lifted_reason == "Settled"
+
+
+def test_a_second_hold_is_offered_only_when_none_stands_and_a_late_one_is_told(client: Client, clinic: Clinic) -> None:
+    patient, by = make_patient(), clinic.manager
+    client.force_login(by)
+    url = reverse("patients:privacy", args=[patient.pk])
+    assert "Place a hold" in client.get(url).content.decode()
+    post(client, by, "patients:hold_place", patient.pk, reason="Suit")
+    assert "Place a hold" not in client.get(url).content.decode()
+    late = post(client, by, "patients:hold_place", patient.pk, reason="Pressed in a tab that was older")
+    assert late.status_code == 422
+    assert "There is a legal hold already." in late.content.decode()
+    assert "Pressed in a tab that was older" in late.content.decode()
+    hold = LegalHold.objects.get()
+    post(client, by, "patients:hold_lift", patient.pk, hold.pk, reason="Settled")
+    again = post(client, by, "patients:hold_lift", patient.pk, hold.pk, reason="Once more")
+    assert "It was lifted before." in again.content.decode()
+    assert LegalHold.objects.get().lifted_reason == "Settled"
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({}, 422),
+        ({"reason": "   "}, 422),
+        ({"reason": "x" * 301}, 422),
+        ({"reason": "x" * 1_000_000}, 422),
+        ({"reason": "x" * 5_000_000}, 413),
+        ({"reason": "a\x00b"}, 422),
+        ({"kind": "exe"}, 422),
+        ({"audience": "everybody"}, 422),
+        ({"recipient": "x" * 161}, 422),
+    ],
+)
+def test_what_does_not_fit_gives_no_file_and_stands_in_no_list(
+    client: Client, clinic: Clinic, said: dict[str, str], status: int
+) -> None:
+    whole = {"kind": "json", "audience": "patient", "recipient": "Ada Okafor", "reason": "Asked"}
+    answer = post(client, clinic.clinician, "patients:everything", make_patient().pk, **(whole | said if said else {}))
+    assert answer.status_code == status
+    assert "attachment" not in answer.headers.get("Content-Disposition", "")
+    assert not DisclosureTaken.objects.exists()
+
+
+def test_two_presses_are_two_files_and_both_stand_in_the_list_with_the_year(client: Client, clinic: Clinic) -> None:
+    """Whoever presses twice has two files: the accounting says so, and years later of which year."""
+    patient = make_patient()
+    whole = {"kind": "json", "audience": "patient", "recipient": "Ada Okafor", "reason": "Asked"}
+    for _ in range(2):
+        assert post(client, clinic.clinician, "patients:everything", patient.pk, **whole).status_code == 200
+    assert DisclosureTaken.objects.filter(patient=patient).count() == 2
+    day = clinic.location.local(DisclosureTaken.objects.latest("at").at)
+    said = f"{day.day} {day:%b} {day.year}, {day:%H:%M}"
+    for name, args in (("patients:privacy", [patient.pk]), ("retention:disclosures", [])):
+        client.force_login(clinic.manager)
+        assert said in client.get(reverse(name, args=args)).content.decode()
+
+
+def test_no_consent_is_older_than_the_patient(client: Client, clinic: Clinic) -> None:
+    patient = make_patient(birth_date=date(1985, 3, 14))
+    facts = {"is_for_tpo": "1", "recipient": "My providers", "what": "All", "signer_name": "Ada Okafor"}
+    for day, status in (("0001-01-01", 422), ("1985-03-13", 422), ("1985-03-14", 200)):
+        answer = post(client, clinic.clinician, "patients:disclosure_consent_add", patient.pk, **facts, signed_on=day)
+        assert answer.status_code == status
+    assert DisclosureConsent.objects.get().signed_on == patient.birth_date
 
 
 def test_a_location_becomes_a_program_and_none_again(client: Client, clinic: Clinic) -> None:
