@@ -20,7 +20,7 @@ VALUES = st.sampled_from(
 
 def part_of(rows: list[dict[str, Any]], fields: list[str] | None = None) -> dict[str, Any]:
     (part,) = paper(rows, fields)["parts"]
-    return part  # type: ignore[no-any-return]
+    return part
 
 
 def paper(rows: list[dict[str, Any]], fields: list[str] | None = None) -> dict[str, Any]:
