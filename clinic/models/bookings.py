@@ -49,6 +49,8 @@ RELEASED_STATUSES = (
     BookingStatus.WITHHELD,
 )
 UPCOMING_STATUSES = (BookingStatus.BOOKED, BookingStatus.CONFIRMED)
+OPEN_STATUSES = (*UPCOMING_STATUSES, BookingStatus.ARRIVED, BookingStatus.IN_CHAIR, BookingStatus.OBSERVING)
+"""Of visits that have no end yet, whether they are to come or somebody forgot to say how they ended."""
 
 
 class BookingQuerySet(models.QuerySet["Booking"]):
@@ -119,6 +121,13 @@ class Booking(models.Model):
             models.Index(F("subject"), Func(F("span"), function="lower"), name="booking_by_subject_start"),
             # For the days of Today, the calendar and the board: a beginning alone finds nothing that lasts into them.
             GistIndex(fields=["span"], name="booking_by_span"),
+            # What is to come and what somebody forgot to end: some weeks of bookings among those of all years.
+            models.Index(
+                F("location"),
+                Func(F("span"), function="lower"),
+                condition=Q(status__in=["booked", "confirmed", "arrived", "in_chair", "observing"]),
+                name="booking_still_open",
+            ),
         ]
 
     def __str__(self) -> str:

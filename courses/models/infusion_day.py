@@ -150,6 +150,13 @@ class InfusionRecord(models.Model):
 
     class Meta:
         ordering = ["-opened_at", "-id"]
+        indexes = [
+            models.Index(
+                fields=["completed_at"],
+                condition=Q(signed_at__isnull=True),
+                name="infusionrecord_unsigned",
+            )
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(completed_at__isnull=True, completed_by__isnull=True)

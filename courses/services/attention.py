@@ -8,12 +8,12 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from clinic.models import Booking, BookingStatus, Location, User
-from clinic.models.bookings import RELEASED_STATUSES, UPCOMING_STATUSES
+from clinic.models.bookings import OPEN_STATUSES, UPCOMING_STATUSES
 from clinic.pure.roles import Can
 from courses.models import (
     CourseStatus,
@@ -91,20 +91,18 @@ def chairs_at(location: Location, cards: Sequence[VisitCard], *, user: User, now
     """
     if not user.can(Can.VIEW_CALENDAR):
         return AtChairs()
-    mine = [record.pk for card in cards if (record := _record(card)) is not None]
-    wanted = Q(pk__in=mine)
-    here = InfusionRecord.objects.filter(visit__booking__location=location).order_by("pk").values("pk")
-    unsigned = here.filter(completed_at__isnull=False, signed_at__isnull=True)
-    unsent = here.filter(
-        Q(rems_form__sent_at__isnull=True, rems_form__due_on__lte=location.local(now).date() + REMS_SOON)
-        | Q(rems_form__isnull=True, visit__infusion__phase__protocol_version__protocol__route=Route.NASAL)
-        & Q(visit__booking__status=BookingStatus.DONE)
-    )
+    # A signed record asks for nothing more, and in the afternoon most of them are.
+    cards = [card for card in cards if (record := _record(card)) is None or record.signed_at is None]
+    wanted = InfusionRecord.objects.filter(pk__in=[record.pk for card in cards if (record := _record(card))])
+    # Several questions laid together, each with an index; asked as one, PostgreSQL would read every record there is.
+    here = InfusionRecord.objects.filter(visit__booking__location=location, signed_at__isnull=True)
+    more = []
     if user.can(Can.SIGN_INFUSION):
-        wanted |= Q(pk__in=unsigned[:MANY])
+        more.append(here.filter(completed_at__isnull=False).order_by("pk")[:MANY])
     if user.can(Can.VIEW_INFUSION):
-        wanted |= Q(pk__in=unsent[:MANY])
-    rows = InfusionRecord.objects.filter(wanted).select_related(
+        more += _without_rems(location, here, now)
+    wanted = wanted.order_by().values("pk").union(*(records.values("pk") for records in more))
+    rows = InfusionRecord.objects.filter(pk__in=wanted).select_related(
         "visit__booking__location__day_settings", "visit__infusion__phase__course__patient"
     )
     records = list(with_children(rows).order_by("pk"))
@@ -121,6 +119,18 @@ def chairs_at(location: Location, cards: Sequence[VisitCard], *, user: User, now
         key=lambda need: URGENCY.index(need.need),
     )
     return AtChairs(tuple(at_once), tuple(_left_over(location, records, user, now)), due, frozenset(late))
+
+
+def _without_rems(
+    location: Location, unsigned: QuerySet[InfusionRecord], now: datetime
+) -> Iterator[QuerySet[InfusionRecord]]:
+    """Records whose REMS form is due soon, and those that have none yet: a record gets its form with its completion."""
+    soon = location.local(now).date() + REMS_SOON
+    unsent = InfusionRecord.objects.filter(rems_form__sent_at__isnull=True, rems_form__due_on__lte=soon)
+    yield unsent.filter(visit__booking__location=location).order_by("pk")[:MANY]
+    nasal = unsigned.filter(visit__infusion__phase__protocol_version__protocol__route=Route.NASAL)
+    done = nasal.filter(completed_at__isnull=True, rems_form__isnull=True, visit__booking__status=BookingStatus.DONE)
+    yield done.order_by("pk")[:MANY]
 
 
 MANY = 50
@@ -272,9 +282,10 @@ def _late(location: Location, card: VisitCard, now: datetime) -> str:
 def _without_outcome(location: Location, now: datetime) -> Iterator[NeedsYou]:
     """Visits of earlier days of which nobody has said how they ended."""
     today = location.at(location.local(now).date(), time.min)
-    rows = Booking.objects.filter(location=location, subject__isnull=False, span__endswith__lte=today)
-    open_rows = rows.exclude(status__in=[*RELEASED_STATUSES, BookingStatus.DONE])
-    shown = open_rows.select_related("subject__patient", "infusion_visit__infusion__phase").order_by("-span", "id")
+    # The beginning is said too, because the index of what is still open goes by it.
+    rows = Booking.objects.filter(location=location, status__in=OPEN_STATUSES, span__startswith__lt=today)
+    rows = rows.filter(subject__isnull=False, span__endswith__lte=today)
+    shown = rows.select_related("subject__patient", "infusion_visit__infusion__phase").order_by("-span", "id")
     for booking in shown[:SHOWN]:
         visit, subject = getattr(booking, "infusion_visit", None), booking.subject
         if subject is not None:
