@@ -101,6 +101,11 @@ def say_goodbye(sender: Any, **_: Any) -> None:  # noqa: ANN401 (Celery has no t
 
 @signals.beat_init.connect
 def watch_scheduler(**_: Any) -> None:
+    from django.utils import timezone  # noqa: PLC0415
+
+    from clinic.services.pulse import note_scheduler_start  # noqa: PLC0415 (needs the settings)
+
+    note_scheduler_start(now=timezone.now())
     signals.before_task_publish.connect(_scheduled)
 
 

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from clinic.adapters import started  # noqa: F401 (so that every process that is forked says when the server began)
 from clinic.adapters.logs import logging_config
 from clinic.edge.environment import Kind, read_environment
 

@@ -22,7 +22,7 @@ TIMEOUT_S = 1
 """Redis is near; one that takes longer is as good as away."""
 FORGOTTEN = timedelta(days=1)
 """A worker that was not seen for so long was taken away on purpose."""
-SCHEDULER = "scheduler"
+SCHEDULER, SCHEDULER_START = "scheduler", "scheduler-start"
 
 
 class BrokerAwayError(Exception):
@@ -40,12 +40,16 @@ class WorkerSeen:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """``waiting``: queue -> tasks; ``in_hand``: tasks that workers hold; ``scheduler_at``: when it last began one."""
+    """``waiting``: queue -> tasks; ``in_hand``: tasks that workers hold; ``scheduler_at``: when it last began one.
+
+    ``scheduler_started_at``: when it started, the first time after it last began a task.
+    """
 
     waiting: Mapping[str, int]
     in_hand: int
     workers: tuple[WorkerSeen, ...]
     scheduler_at: datetime | None
+    scheduler_started_at: datetime | None
 
 
 def look(queues: Sequence[str]) -> Look:
@@ -63,12 +67,14 @@ def look(queues: Sequence[str]) -> Look:
             *lengths, in_hand, seen = pipe.execute()
     except (redis.RedisError, OSError) as problem:
         raise BrokerAwayError(type(problem).__name__) from problem
-    rows = [row for name, value in seen.items() if (row := _read(name.decode(), value))]
+    rows = {row.name: row for name, value in seen.items() if (row := _read(name.decode(), value))}
+    scheduler, start = rows.pop(SCHEDULER, None), rows.pop(SCHEDULER_START, None)
     return Look(
         waiting=dict(zip(queues, map(int, lengths), strict=True)),
         in_hand=int(in_hand),
-        workers=tuple(sorted((row for row in rows if row.name != SCHEDULER), key=lambda row: row.name)),
-        scheduler_at=next((row.at for row in rows if row.name == SCHEDULER), None),
+        workers=tuple(sorted(rows.values(), key=lambda row: row.name)),
+        scheduler_at=scheduler.at if scheduler else None,
+        scheduler_started_at=start.at if start else None,
     )
 
 
@@ -109,6 +115,17 @@ def note_seen(name: str, *, queues: Iterable[str] = (), now: datetime) -> None:
             client.hdel(_key("seen"), *old)
     except (redis.RedisError, OSError) as problem:
         raise BrokerAwayError(type(problem).__name__) from problem
+
+
+def note_scheduler_start(*, now: datetime) -> None:
+    """The scheduler starts now. Raises BrokerAwayError.
+
+    One that starts again and again and never begins a task keeps its first start: it is waited for once.
+    """
+    before = look([])
+    start, sign = before.scheduler_started_at, before.scheduler_at
+    if start is None or (sign is not None and sign >= start):
+        note_seen(SCHEDULER_START, now=now)
 
 
 def note_gone(name: str) -> None:

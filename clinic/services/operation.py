@@ -24,6 +24,8 @@ SEEN_EVERY = timedelta(seconds=20)
 SILENT_AFTER = timedelta(seconds=90)
 LATE_AFTER = timedelta(minutes=3)
 """[D] A scheduled task that did not run so long after its time is late."""
+FIRST_SIGN_WITHIN = timedelta(minutes=2)
+"""[D] After a start: workers are there in seconds, the scheduler begins its first task at the next full minute."""
 MANY_WAIT = 500
 """[D] Tasks in a queue from which on somebody should look."""
 RECENT = timedelta(days=1)
@@ -165,8 +167,11 @@ def queue_names() -> list[str]:
     return [*sorted(routed - {settings.CELERY_TASK_DEFAULT_QUEUE}), settings.CELERY_TASK_DEFAULT_QUEUE]
 
 
-def operation(*, now: datetime) -> Operation:
-    """How things stand now; three queries, those of the figures, and one round trip to Redis."""
+def operation(*, now: datetime, started_at: datetime | None = None) -> Operation:
+    """How things stand now; three queries, those of the figures, and one round trip to Redis.
+
+    ``started_at``: when the server did that asks; its workers and scheduler need a moment from then on.
+    """
     seen = _look()
     workers = tuple(_worker(one, now) for one in seen.workers) if seen else ()
     queues = _queues(seen, workers)
@@ -174,7 +179,7 @@ def operation(*, now: datetime) -> Operation:
     failures = tuple(TaskFailure.objects.all()[:FAILURES_SHOWN])
     recent = TaskFailure.objects.filter(at__gt=now - RECENT).count()
     figures = tuple(_asked(name, now) for name in _figures)
-    advice = [*_of_machinery(seen, workers, queues, scheduled, now=now), *_of_failures(recent)]
+    advice = [*_of_machinery(seen, workers, queues, scheduled, now=now, started_at=started_at), *_of_failures(recent)]
     advice += [one for card in figures for one in card.advice]
     return Operation(
         at=now,
@@ -256,12 +261,15 @@ def _of_machinery(
     scheduled: Sequence[Scheduled],
     *,
     now: datetime,
+    started_at: datetime | None,
 ) -> list[Advice]:
     if seen is None:
         return [AWAY]
-    found = _of_workers(workers, queues)
+    begins = _has_just_begun(started_at, now)
+    found = _of_workers(workers, queues, begins=begins)
     if seen.scheduler_at is None or now - seen.scheduler_at > LATE_AFTER:
-        found.append(NO_SCHEDULER)
+        waits = begins or _has_just_begun(seen.scheduler_started_at, now)
+        found.append(SCHEDULER_BEGINS if waits else NO_SCHEDULER)
     elif not found and (late := [one for one in scheduled if one.is_late]):
         names = ", ".join(f"“{one.title}”" for one in late[:3])
         found.append(
@@ -275,9 +283,14 @@ def _of_machinery(
     return found
 
 
-def _of_workers(workers: Sequence[Worker], queues: Sequence[Queue]) -> list[Advice]:
+def _has_just_begun(started_at: datetime | None, now: datetime) -> bool:
+    """Never longer than FIRST_SIGN_WITHIN, also where the clock was put back since."""
+    return started_at is not None and timedelta(0) <= now - started_at <= FIRST_SIGN_WITHIN
+
+
+def _of_workers(workers: Sequence[Worker], queues: Sequence[Queue], *, begins: bool) -> list[Advice]:
     if all(worker.is_silent for worker in workers):
-        return [NO_WORKER]
+        return [WORKER_BEGINS if begins else NO_WORKER]
     idle = [f"“{queue.name}”" for queue in queues if not queue.workers]
     full = [f"“{queue.name}”" for queue in queues if (queue.waiting or 0) >= MANY_WAIT]
     found = []
@@ -325,6 +338,18 @@ NO_WORKER = Advice(
     "No worker is running",
     "Nothing that happens by itself happens: no reminders, no worklists, no alerts passed on. Start one: "
     "celery -A clinic.celery worker -Q default,messages,slow (“make start” does so by itself).",
+)
+WORKER_BEGINS = Advice(
+    Tone.INFO,
+    "Waiting for the first sign of a worker",
+    "This server has just started. Workers say that they are there within seconds; if none does within two minutes of "
+    "the start, it is said here.",
+)
+SCHEDULER_BEGINS = Advice(
+    Tone.INFO,
+    "Waiting for the first sign of the scheduler",
+    "It was just started and begins its first task at the next full minute; if it has begun none within two minutes of "
+    "the start, it is said here.",
 )
 NO_SCHEDULER = Advice(
     Tone.DANGER,

@@ -72,6 +72,14 @@ def note_scheduler(*, now: datetime) -> None:
     note_worker(broker.SCHEDULER, queues=(), now=now)
 
 
+def note_scheduler_start(*, now: datetime) -> None:
+    """The scheduler starts; its first task may be a minute away."""
+    try:
+        broker.note_scheduler_start(now=now)
+    except broker.BrokerAwayError:
+        logger.info("Redis is away: nobody sees that the scheduler starts.")
+
+
 def where(problem: BaseException) -> str:
     """As in "IntegrityError in patients/services/requests.py, line 120": the last place that is ours."""
     frames = traceback.extract_tb(problem.__traceback__)

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from clinic.adapters.started import STARTED_AT
 from clinic.edge.access import requires, staff
 from clinic.edge.context import current_location
 from clinic.edge.htmx import is_fragment
@@ -28,7 +29,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     """The whole page, or what the page asks for again every few seconds."""
     template = "clinic/operation/_operation.html" if is_fragment(request) else "clinic/operation/operation.html"
     facts = {
-        "operation": operation(now=timezone.now()),
+        "operation": operation(now=timezone.now(), started_at=STARTED_AT),
         "place": current_location(request),
         "is_caught": not settings.PRODUCTION,
     }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
+import time_machine
 from celery.schedules import crontab, schedule
 from django.db import DatabaseError
 from pytest_django import Settings
@@ -17,7 +20,15 @@ from clinic.adapters import broker
 from clinic.models import Beat, TaskFailure
 from clinic.services import operation as operating
 from clinic.services.operation import Tone, next_run, operation, queue_names
-from clinic.services.pulse import note_failure, note_run, note_scheduler, note_worker, note_worker_gone, where
+from clinic.services.pulse import (
+    note_failure,
+    note_run,
+    note_scheduler,
+    note_scheduler_start,
+    note_worker,
+    note_worker_gone,
+    where,
+)
 from patients.tasks.alerts import escalate
 
 NOW = datetime(2027, 1, 11, 16, 0, 30, tzinfo=UTC)
@@ -51,8 +62,8 @@ def all_well(now: datetime = NOW) -> None:
     note_scheduler(now=now)
 
 
-def titles() -> list[str]:
-    return [advice.title for advice in operation(now=NOW).advice]
+def titles(*, now: datetime = NOW, started_at: datetime | None = None) -> list[str]:
+    return [advice.title for advice in operation(now=now, started_at=started_at).advice]
 
 
 # --- Redis ------------------------------------------------------------------------------------------------------------
@@ -154,6 +165,73 @@ def test_a_scheduler_that_begins_nothing_is_missed() -> None:
     note_worker("celery@one", queues=ALL_QUEUES, now=NOW)
     note_scheduler(now=NOW - timedelta(minutes=4))
     assert "The scheduler is not running" in titles()
+
+
+# --- the first minutes after a start ----------------------------------------------------------------------------------
+WAITS, GONE = "Waiting for the first sign of the scheduler", "The scheduler is not running"
+WAITS_FOR_WORKER, NO_WORKER = "Waiting for the first sign of a worker", "No worker is running"
+A_DAY_AGO = NOW - timedelta(days=1)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("had_run", [False, True])
+@pytest.mark.parametrize(("age_s", "is_waited_for"), [(0, True), (119, True), (121, False), (-1, False)])
+def test_after_a_start_of_the_server_the_first_sign_is_waited_for_two_minutes_and_no_longer(
+    had_run: bool, age_s: int, is_waited_for: bool
+) -> None:
+    if had_run:  # what an earlier run left in Redis is no sign of this one
+        all_well(A_DAY_AGO + timedelta(minutes=1))
+    said = titles(started_at=NOW - timedelta(seconds=age_s))  # a start that lies ahead: the clock was put back
+    assert (WAITS in said, GONE in said) == (is_waited_for, not is_waited_for)
+    assert (WAITS_FOR_WORKER in said, NO_WORKER in said) == (is_waited_for, not is_waited_for)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("keys")
+def test_what_is_waited_for_is_no_alarm_and_a_sign_ends_the_waiting() -> None:
+    before = {one.title: one.tone for one in operation(now=NOW, started_at=NOW).advice}
+    assert (before[WAITS], before[WAITS_FOR_WORKER]) == (Tone.INFO, Tone.INFO)
+    all_well()
+    assert not {WAITS, GONE, WAITS_FOR_WORKER, NO_WORKER} & set(titles(started_at=NOW))
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("keys")
+def test_a_scheduler_that_starts_beside_a_server_that_runs_for_long_is_waited_for_too() -> None:
+    with time_machine.travel(NOW, tick=False):
+        all_well(A_DAY_AGO + timedelta(minutes=1))
+        assert GONE in titles(started_at=A_DAY_AGO)
+        wiring.watch_scheduler()
+    wiring.signals.before_task_publish.disconnect(wiring._scheduled)
+    assert WAITS in titles(now=NOW + timedelta(seconds=119))
+    assert GONE in titles(now=NOW + timedelta(seconds=121))
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("keys")
+def test_a_scheduler_that_starts_again_and_again_is_waited_for_once() -> None:
+    for seconds in range(0, 300, 20):
+        note_scheduler_start(now=NOW + timedelta(seconds=seconds))
+        assert (WAITS in titles(now=NOW + timedelta(seconds=seconds))) is (seconds <= 120)
+    note_scheduler(now=NOW + timedelta(minutes=6))
+    later = NOW + timedelta(hours=1)
+    note_scheduler_start(now=later)  # it did begin something meanwhile: this is a new start
+    assert WAITS in titles(now=later)
+
+
+@pytest.mark.usefixtures("_no_redis")
+def test_a_scheduler_starts_when_redis_is_away() -> None:
+    note_scheduler_start(now=NOW)
+    with pytest.raises(broker.BrokerAwayError):
+        broker.look(ALL_QUEUES)
+
+
+def test_every_process_of_the_web_server_says_the_same_start() -> None:
+    """The configuration is read by the process that forks the others, so what it has imported is theirs, too."""
+    source = "import sys, clinic.gunicorn; print(sys.modules['clinic.adapters.started'].STARTED_AT.isoformat())"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert datetime.fromisoformat(done.stdout.strip()) <= datetime.now(UTC)
 
 
 @pytest.mark.django_db

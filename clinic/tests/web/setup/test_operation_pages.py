@@ -8,12 +8,14 @@ import pytest
 from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from clinic.adapters.catcher import EmailBackend, catch
 from clinic.models import Beat, CaughtMail, TaskFailure
 from clinic.pure.roles import Role
 from clinic.tests.setup_kit import NOW
+from clinic.views import operation as view
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +67,18 @@ def test_without_redis_the_page_says_so(manager: Client, settings: Settings, tmp
     page = text_of(manager, OPERATION)
     assert "Redis does not answer" in page
     assert "Not known" in page
+
+
+def test_a_page_right_after_the_start_waits_for_the_first_signs(
+    manager: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = settings.CELERY_BROKER_TRANSPORT_OPTIONS | {"global_keyprefix": "none:"}
+    monkeypatch.setattr(view, "STARTED_AT", timezone.now() - timedelta(minutes=1))
+    page = text_of(manager, OPERATION)
+    assert "Waiting for the first sign of the scheduler" in page
+    assert "The scheduler is not running" not in page
+    monkeypatch.setattr(view, "STARTED_AT", timezone.now() - timedelta(minutes=3))
+    assert "The scheduler is not running" in text_of(manager, OPERATION)
 
 
 def test_the_page_costs_the_same_with_many_rows(manager: Client, queries) -> None:
