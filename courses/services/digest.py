@@ -238,7 +238,7 @@ def _send(person: User, place: Location, needs: Sequence[Need]) -> bool:
     mail = EmailMessage(subject, body_of(place, needs), settings.DEFAULT_FROM_EMAIL, [person.email])
     try:
         return mail.send() == 1
-    except OSError:  # SMTPException is one
+    except (OSError, ValueError):  # SMTPException is one; an address of two lines is the other
         logger.exception("A summary could not be sent; the next look tries again")
         return False
 

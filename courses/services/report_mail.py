@@ -156,7 +156,7 @@ def _send(row: ReportMail, title: str, month: date) -> bool:
     mail = EmailMessage(subject, body_of(row, title, month), settings.DEFAULT_FROM_EMAIL, [row.owner.email])
     try:
         return mail.send() == 1
-    except OSError:  # SMTPException is one
+    except (OSError, ValueError):  # SMTPException is one; an address of two lines is the other
         logger.exception("An e-mail about a report could not be sent; the next look tries again")
         return False
 

@@ -219,7 +219,7 @@ def _write_to(address: str) -> bool:
     """One message; a mail server that refuses one person must not keep the others from being told."""
     try:
         return EmailMessage(SUBJECT, BODY, django_settings.DEFAULT_FROM_EMAIL, [address]).send() == 1
-    except OSError:  # SMTPException is one
+    except (OSError, ValueError):  # SMTPException is one; an address of two lines is the other
         logger.exception("An alert could not be told by e-mail; it waits on Today")
         return False
 
