@@ -119,5 +119,5 @@ class NoteForm(forms.Form):
     """One of the notes of a session, with the fingerprint of what the page had shown."""
 
     field = forms.ChoiceField(choices=[("session_note", ""), ("prophylaxis_note", "")])
-    text = forms.CharField(max_length=4000, required=False)
+    text = forms.CharField(required=False)  # how long it may be is said at the field, by the service
     base = forms.CharField(max_length=64)

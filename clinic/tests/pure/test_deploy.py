@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import importlib
 import importlib.util
 import re
 import shlex
@@ -11,9 +12,15 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
+from django.forms import BaseForm, FileField
+from django.urls import reverse
 
 from clinic.management.commands.serve import programs
 from clinic.pure.version import VERSION
+from patients.forms.consents import ScanForm
+from patients.forms.imports import MAX_MEGABYTES, UploadForm
+from patients.pure.scans import MAX_SCAN_BYTES
 
 ROOT = Path(__file__).resolve().parents[3]
 UNITS = sorted((ROOT / "docs" / "deploy").glob("*.service"))
@@ -102,6 +109,64 @@ def test_database_and_redis_are_reached_from_inside_only() -> None:
         assert found["services"][name]["networks"] == ["inside"]
         assert "ports" not in found["services"][name]
     assert "--appendonly" in found["services"]["redis"]["command"]
+
+
+# --- how much may be sent ---------------------------------------------------------------------------------------------
+MIB = 1 << 20
+AROUND = MIB
+"""Names of fields, borders between the parts of a form, answers in its other fields."""
+
+
+def caddyfile() -> str:
+    return (ROOT / "docs/deploy/Caddyfile").read_text(encoding="utf-8")
+
+
+def body_limits() -> dict[str, int]:
+    """Name of the matcher -> bytes that Caddy lets through."""
+    found = re.findall(r"request_body (@\w+) \{\s*max_size (\d+)MiB\s*\}", caddyfile())
+    assert len(found) == caddyfile().count("request_body")  # each limit has its addresses, and a unit that we can read
+    return {name: int(number) * MIB for name, number in found}
+
+
+def forms_with_files() -> set[type[BaseForm]]:
+    for package in ("clinic", "patients", "courses"):
+        for path in (ROOT / package / "forms").glob("*.py"):
+            importlib.import_module(f"{package}.forms.{path.stem}")
+    waiting, found = [BaseForm], set()
+    while waiting:
+        one = waiting.pop()
+        waiting += one.__subclasses__()
+        ours = one.__module__.startswith(("clinic.forms", "patients.forms", "courses.forms"))
+        if ours and any(isinstance(field, FileField) for field in getattr(one, "base_fields", {}).values()):
+            found.add(one)
+    return found
+
+
+def test_whatever_takes_a_file_is_known_to_the_proxy() -> None:
+    """A new form with a file needs a limit in the Caddyfile, and a line here."""
+    assert forms_with_files() == {UploadForm, ScanForm}
+
+
+def test_the_proxy_lets_a_list_through_where_lists_are_taken_and_nowhere_else() -> None:
+    matchers = dict(re.findall(r"^\s*(@\w+) (path .*|not path .*)$", caddyfile(), re.MULTILINE))
+    lists = reverse("patients:import")
+    assert (matchers["@lists"], matchers["@rest"]) == (f"path {lists}", f"not path {lists}")
+
+
+def test_the_proxy_lets_through_what_the_product_takes_and_hardly_more() -> None:
+    limits = body_limits()
+    files = [name for name, field in UploadForm.base_fields.items() if isinstance(field, FileField)]
+    whole = len(files) * (MAX_MEGABYTES << 20) + AROUND
+    assert whole <= limits["@lists"] <= whole + 64 * MIB
+    rest = max(MAX_SCAN_BYTES, settings.DATA_UPLOAD_MAX_MEMORY_SIZE) + AROUND
+    assert rest <= limits["@rest"] <= rest + 8 * MIB
+
+
+def test_a_list_that_the_proxy_lets_through_has_room_in_the_container() -> None:
+    for name, one in ours().items():
+        [(path, size)] = re.findall(r"^(/\w+):size=(\d+)m", "".join(one["tmpfs"]))
+        assert path == "/tmp", name  # noqa: S108 (the path inside the container)
+        assert int(size) * MIB >= body_limits()["@lists"], name
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)

@@ -224,9 +224,11 @@ def note(request: HttpRequest, booking_id: int) -> HttpResponseBase:
     try:
         effects.save_note(booking_id=booking_id, by=staff(request), now=timezone.now(), **got)
     except ValidationError as refusal:
-        return refused(request, booking_id, NAME, note_problem=" ".join(refusal.messages), **typed)
+        said = f"{' '.join(refusal.messages)} Nothing was saved; your words are still in the field."
+        return refused(request, booking_id, NAME, note_problem=said, **typed)
     except ChangedMeanwhileError as refusal:
-        return refused(request, booking_id, NAME, note_problem=str(refusal), status=409, **typed)
+        said = f"{refusal} Your words are still in the field; save again to replace theirs."
+        return refused(request, booking_id, NAME, note_problem=said, status=409, **typed)
     except DayRefusedError as refusal:
         return refused(request, booking_id, NAME, problem=str(refusal), **typed)
     return done(request, booking_id, notice="Saved.")

@@ -14,7 +14,7 @@ from clinic.edge.context import current_location
 from clinic.edge.htmx import go, is_fragment
 from clinic.models import Location
 from clinic.pure.roles import Can
-from patients.forms.messages import HOW, WriteForm
+from patients.forms.messages import HOW, WORDS_MAX, WriteForm
 from patients.models import Channel, PatientStatus
 from patients.services.messages.clocks import clocks_of
 from patients.services.messages.written import Draft, Shown, send_written, show, ways_to_reach
@@ -78,6 +78,8 @@ def _answer(request: HttpRequest, context: dict[str, object], status: int) -> Ht
 def _draft(form: WriteForm, usual: Channel) -> Draft:
     """What stands in the form, also when it is not valid yet."""
     typed = {name: str(form[name].value() or "").replace("\x00", "") for name in ("channel", "subject", "text")}
+    if len(typed["text"]) > WORDS_MAX:  # refused at its field; a preview of five megabytes is of no use to anybody
+        typed["text"] = typed["text"].strip()[: WORDS_MAX + 1]
     channel = Channel(typed["channel"]) if typed["channel"] in dict(HOW) else usual
     return Draft(channel=channel, text=typed["text"], subject=" ".join(typed["subject"].split()))
 
