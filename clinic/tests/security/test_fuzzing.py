@@ -39,12 +39,12 @@ class Onlooker(Fuzzer):
     is_walking = True
 
     def __init__(self, *args: object, **known: object) -> None:
-        super().__init__(*args, **known)  # type: ignore[arg-type]
+        super().__init__(*args, **known)
         self.changed: list[str] = []
 
     def send(self, method: str, path: str, *args: object, **known: object) -> HttpResponseBase:
         if not self.is_walking:
-            return super().send(method, path, *args, **known)  # type: ignore[arg-type]
+            return super().send(method, path, *args, **known)
         for one in ("HEAD", method):  # the answer to the latter is read on
             with CaptureQueriesContext(connection) as seen:
                 answer = super().send(one, path)

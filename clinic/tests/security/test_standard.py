@@ -157,8 +157,8 @@ BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "ha"><!ENTITY c "&b;&b;&b;&
 def test_a_workbook_that_declares_entities_is_refused_in_words(tmp_path: Path, part: str) -> None:
     plain, spoilt = tmp_path / "plain.xlsx", tmp_path / "spoilt.xlsx"
     book = Workbook()
-    book.active.append(["Id", "Name"])  # type: ignore[union-attr]
-    book.active.append(["1", "Ada"])  # type: ignore[union-attr]
+    book.active.append(["Id", "Name"])
+    book.active.append(["1", "Ada"])
     book.save(plain)
     assert [row.values for row in records(plain, look(plain))] == [("1", "Ada")]
     with zipfile.ZipFile(plain) as old, zipfile.ZipFile(spoilt, "w") as new:
