@@ -23,7 +23,7 @@ class CoursesConfig(AppConfig):
         from patients.services.privacy_terms import register_obstacles  # noqa: PLC0415
 
         register_addresses("courses.services.reach.ADDRESSES")
-        register_homes("courses.services.reach.courses_of", "location")
+        register_homes("courses.services.reach.courses_of", "patient__resource", "location")
         follow(BookingKind.INFUSION, "courses.services.infusion_record.follow_visits")
         follow(BookingKind.INFUSION, "courses.services.messages.visits.follow_changes")
         follow_booked(BookingKind.INFUSION, "courses.services.messages.visits.follow_changes")

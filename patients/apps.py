@@ -23,9 +23,9 @@ class PatientsConfig(AppConfig):
         from patients.views.messages.hooks import on_mail_event  # noqa: PLC0415
 
         register_addresses("patients.services.reach.ADDRESSES")
-        register_homes("patients.services.reach.record_of", "home_location")
-        register_homes("patients.services.reach.consultations_of", "location")
-        register_homes("patients.services.reach.requests_of", "location")
+        register_homes("patients.services.reach.record_of", "resource", "home_location")
+        register_homes("patients.services.reach.consultations_of", "patient__resource", "location")
+        register_homes("patients.services.reach.requests_of", "patient__resource", "location")
         follow(BookingKind.CONSULTATION, "patients.services.consultations.follow_visits")
         follow(BookingKind.CONSULTATION, "patients.services.messages.consultation_kinds.follow_changes")
         follow_booked(BookingKind.CONSULTATION, "patients.services.messages.consultation_kinds.follow_booked")

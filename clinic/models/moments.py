@@ -21,5 +21,5 @@ class Moment(Expression):
         super().__init__(output_field=DateTimeField())
         self.ahead = ahead
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:  # noqa: ARG002
-        return "%s", [timezone.now() + self.ahead]
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:  # noqa: ARG002
+        return "%s", (timezone.now() + self.ahead,)

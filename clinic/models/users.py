@@ -81,8 +81,13 @@ class User(AbstractUser):
 
     @property
     def display_name(self) -> str:
-        name = self.get_full_name() or self.username
-        return f"{name}, {self.title}" if self.title else name
+        return self.named(self.first_name, self.last_name, self.title, self.username)
+
+    @staticmethod
+    def named(first_name: str, last_name: str, title: str, username: str) -> str:
+        """How these columns name a person, for lists that read nothing else: "Dana Whitfield, MD"."""
+        name = f"{first_name} {last_name}".strip() or username
+        return f"{name}, {title}" if title else name
 
     @property
     def role_labels(self) -> list[str]:

@@ -93,7 +93,7 @@ def chairs_at(location: Location, cards: Sequence[VisitCard], *, user: User, now
         return AtChairs()
     # A signed record asks for nothing more, and in the afternoon most of them are.
     cards = [card for card in cards if (record := _record(card)) is None or record.signed_at is None]
-    wanted = InfusionRecord.objects.filter(pk__in=[record.pk for card in cards if (record := _record(card))])
+    mine = InfusionRecord.objects.filter(pk__in=[record.pk for card in cards if (record := _record(card))])
     # Several questions laid together, each with an index; asked as one, PostgreSQL would read every record there is.
     here = InfusionRecord.objects.filter(visit__booking__location=location, signed_at__isnull=True)
     more = []
@@ -101,7 +101,7 @@ def chairs_at(location: Location, cards: Sequence[VisitCard], *, user: User, now
         more.append(here.filter(completed_at__isnull=False).order_by("pk")[:MANY])
     if user.can(Can.VIEW_INFUSION):
         more += _without_rems(location, here, now)
-    wanted = wanted.order_by().values("pk").union(*(records.values("pk") for records in more))
+    wanted = mine.order_by().values("pk").union(*(records.values("pk") for records in more))
     rows = InfusionRecord.objects.filter(pk__in=wanted).select_related(
         "visit__booking__location__day_settings", "visit__infusion__phase__course__patient"
     )

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from clinic.edge.access import requires, staff
 from clinic.edge.htmx import is_fragment
 from clinic.edge.lists import listing
-from clinic.edge.reach import reached_by
+from clinic.edge.reach import reached_by, reached_of_all
 from clinic.models import Booking
 from clinic.pure.roles import Can
 from patients.forms.registry import ListFilterForm
@@ -40,9 +40,7 @@ def patient_list(request: HttpRequest) -> HttpResponseBase:
     wanted: dict[str, Any] = form.cleaned_data
     condition = request.GET.get("condition", "") if is_clinical else ""
     person, shows_all = staff(request), request.GET.get("reach") == EVERYWHERE
-    rows = Patient.objects.current()
-    if not shows_all:
-        rows = rows.filter(reached_by(person, now=moment.now))
+    rows, counted = Patient.objects.current(), None
     if wanted.get("status"):
         rows = rows.filter(status=wanted["status"])
     if wanted.get("location"):
@@ -53,8 +51,11 @@ def patient_list(request: HttpRequest) -> HttpResponseBase:
     if wanted.get("q"):
         found = [hit.patient.pk for hit in search_patients(wanted["q"], today=moment.today, limit=FOUND_AT_MOST)]
         rows, sorts["match"], default = _in_order(rows, found), ["match"], "match"
+    if not shows_all:
+        counted = None if wanted.get("q") else rows.filter(reached_of_all(person, now=moment.now))
+        rows = rows.filter(reached_by(person, now=moment.now))
     prefetch = ["phones", *(["treated_conditions"] if is_clinical else [])]
-    page = listing(request, rows.prefetch_related(*prefetch), sorts=sorts, default=default)
+    page = listing(request, rows.prefetch_related(*prefetch), sorts=sorts, default=default, counted=counted)
     if shows_all:
         mark_reach(page.rows, person=person, now=moment.now)
     ahead = _next_visits(page.rows, moment)

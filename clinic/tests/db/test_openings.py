@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, InternalError, transaction
 
-from clinic.edge.reach import reached_by, standing_of
+from clinic.edge.reach import reached_by, reached_of_all, standing_of
 from clinic.models import AccessLog, Booking, BookingKind, Location, Opening, OpeningReason, User
 from clinic.pure.roles import Role
 from clinic.services.access import record_reading
@@ -46,6 +46,7 @@ def reaches(person: User, patient: Patient, at: datetime = NOW) -> bool:
     person = fresh(person)
     alone = standing_of(person, subject_ids=[patient.resource_id], now=at)[patient.resource_id].is_reached
     listed = Patient.objects.filter(reached_by(person, now=at), pk=patient.pk).exists()
+    assert Patient.objects.filter(reached_of_all(person, now=at), pk=patient.pk).exists() == listed  # as counted
     assert alone == listed
     return alone
 
