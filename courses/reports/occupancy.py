@@ -47,7 +47,7 @@ SPANS = """
         SELECT taken.location_id, r.who, floor(date_part('epoch', lower(span)) / 60)::int AS since,
                ceil(date_part('epoch', upper(span)) / 60)::int AS until, count(*) AS n
         FROM (
-            -- OFFSET 0: booking by booking; for a year PostgreSQL would rather read all that chairs and people ever had.
+            -- OFFSET 0: booking by booking; for a year PostgreSQL would rather read what chairs and people ever had.
             SELECT held.location_id, a.resource_id, a.span
             FROM held CROSS JOIN LATERAL (
                 SELECT resource_id, span FROM clinic_allocation
