@@ -108,7 +108,7 @@ def test_who_waits_stands_above_and_empty_chairs_say_what_comes() -> None:
     assert "8:00" in waiting
     other = more(day, 2)
     assert f"Free until {_clock(other)}, then {other.patient.family_name}" in words(page(day.clinic.desk, ten(-30)))
-    assert "Free for the rest of the day" not in words(page(day.clinic.desk, ten(-30)))
+    assert "Nothing more booked today" not in words(page(day.clinic.desk, ten(-30)))
 
 
 def _clock(day: Day) -> str:
