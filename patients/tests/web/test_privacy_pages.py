@@ -164,7 +164,8 @@ def test_a_second_hold_is_offered_only_when_none_stands_and_a_late_one_is_told(c
         ({"reason": "   "}, 422),
         ({"reason": "x" * 301}, 422),
         ({"reason": "x" * 1_000_000}, 422),
-        ({"reason": "x" * 5_000_000}, 413),
+        ({"reason": "x" * 5_000_000}, 422),  # read, and refused at its field
+        ({"reason": "x" * 9_000_000}, 413),  # not read
         ({"reason": "a\x00b"}, 422),
         ({"kind": "exe"}, 422),
         ({"audience": "everybody"}, 422),
