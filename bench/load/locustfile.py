@@ -51,7 +51,7 @@ class Person(HttpUser):
         key, csrf = queues[self.role].pop(), secrets.token_hex(16)
         self.client.headers.update(
             {
-                "Cookie": f"cadence_session={key}; csrftoken={csrf}",
+                "Cookie": f"__Host-cadence_session={key}; __Host-cadence_csrf={csrf}",  # as production names them
                 "X-CSRFToken": csrf,
                 "X-Forwarded-Proto": "https",
                 "Referer": self.host.replace("http://", "https://") + "/",
