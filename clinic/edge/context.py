@@ -102,7 +102,7 @@ _kept = threading.local()
 def _places() -> QuerySet[Location]:
     """The active locations with their facts, not read yet.
 
-    Putting the query together takes ten times as long as PostgreSQL takes to answer it, so each thread does it once.
+    Putting the query together takes longer than asking it, so each thread does it once.
     """
     if not hasattr(_kept, "places"):
         facts = {name: fact for path in LOCATION_FACTS for name, fact in import_string(path)().items()}
